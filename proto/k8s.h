@@ -1,0 +1,216 @@
+/*
+ * Short names for the generated Kubernetes messages (proto/k8s.io), which everything that handles a
+ * pod uses. protoc-c lower-cases field names: runAsUser is spec->securitycontext->runasuser, and an
+ * optional scalar has its has_ member beside it; C and C++ words get a trailing underscore.
+ */
+#ifndef PROTO_K8S_H
+#define PROTO_K8S_H
+
+#include "k8s.io/api/core/v1/core.pb-c.h"
+#include "k8s.io/apimachinery/pkg/api/resource/resource.pb-c.h"
+#include "k8s.io/apimachinery/pkg/apis/meta/v1/meta.pb-c.h"
+#include "k8s.io/apimachinery/pkg/util/intstr/intstr.pb-c.h"
+
+/* meta/v1 and the scalar types that Kubernetes makes messages of. */
+typedef K8s__Io__Apimachinery__Pkg__Apis__Meta__V1__TypeMeta K8sTypeMeta;
+typedef K8s__Io__Apimachinery__Pkg__Apis__Meta__V1__ObjectMeta K8sObjectMeta;
+typedef K8s__Io__Apimachinery__Pkg__Apis__Meta__V1__ListMeta K8sListMeta;
+typedef K8s__Io__Apimachinery__Pkg__Apis__Meta__V1__OwnerReference K8sOwnerReference;
+typedef K8s__Io__Apimachinery__Pkg__Apis__Meta__V1__LabelSelector K8sLabelSelector;
+typedef K8s__Io__Apimachinery__Pkg__Apis__Meta__V1__LabelSelectorRequirement
+	K8sLabelSelectorRequirement;
+typedef K8s__Io__Apimachinery__Pkg__Apis__Meta__V1__Time K8sTime;
+typedef K8s__Io__Apimachinery__Pkg__Api__Resource__Quantity K8sQuantity;
+typedef K8s__Io__Apimachinery__Pkg__Util__Intstr__IntOrString K8sIntOrString;
+
+/* core/v1, in the order of core.proto. */
+typedef K8s__Io__Api__Core__V1__Pod K8sPod;
+typedef K8s__Io__Api__Core__V1__PodList K8sPodList;
+typedef K8s__Io__Api__Core__V1__PodTemplateSpec K8sPodTemplateSpec;
+typedef K8s__Io__Api__Core__V1__Secret K8sSecret;
+typedef K8s__Io__Api__Core__V1__ConfigMap K8sConfigMap;
+typedef K8s__Io__Api__Core__V1__PodSpec K8sPodSpec;
+typedef K8s__Io__Api__Core__V1__PodSecurityContext K8sPodSecurityContext;
+typedef K8s__Io__Api__Core__V1__SecurityContext K8sSecurityContext;
+typedef K8s__Io__Api__Core__V1__Ulimit K8sUlimit;
+typedef K8s__Io__Api__Core__V1__Capabilities K8sCapabilities;
+typedef K8s__Io__Api__Core__V1__SELinuxOptions K8sSELinuxOptions;
+typedef K8s__Io__Api__Core__V1__WindowsSecurityContextOptions K8sWindowsSecurityContextOptions;
+typedef K8s__Io__Api__Core__V1__SeccompProfile K8sSeccompProfile;
+typedef K8s__Io__Api__Core__V1__AppArmorProfile K8sAppArmorProfile;
+typedef K8s__Io__Api__Core__V1__Sysctl K8sSysctl;
+typedef K8s__Io__Api__Core__V1__HostAlias K8sHostAlias;
+typedef K8s__Io__Api__Core__V1__PodDNSConfig K8sPodDNSConfig;
+typedef K8s__Io__Api__Core__V1__PodDNSConfigOption K8sPodDNSConfigOption;
+typedef K8s__Io__Api__Core__V1__PodReadinessGate K8sPodReadinessGate;
+typedef K8s__Io__Api__Core__V1__PodSchedulingGate K8sPodSchedulingGate;
+typedef K8s__Io__Api__Core__V1__PodOS K8sPodOS;
+typedef K8s__Io__Api__Core__V1__PodResourceClaim K8sPodResourceClaim;
+typedef K8s__Io__Api__Core__V1__WorkloadReference K8sWorkloadReference;
+typedef K8s__Io__Api__Core__V1__Container K8sContainer;
+typedef K8s__Io__Api__Core__V1__EphemeralContainer K8sEphemeralContainer;
+typedef K8s__Io__Api__Core__V1__EphemeralContainerCommon K8sEphemeralContainerCommon;
+typedef K8s__Io__Api__Core__V1__ContainerPort K8sContainerPort;
+typedef K8s__Io__Api__Core__V1__ContainerResizePolicy K8sContainerResizePolicy;
+typedef K8s__Io__Api__Core__V1__ContainerRestartRule K8sContainerRestartRule;
+typedef K8s__Io__Api__Core__V1__ContainerRestartRuleOnExitCodes K8sContainerRestartRuleOnExitCodes;
+typedef K8s__Io__Api__Core__V1__ResourceRequirements K8sResourceRequirements;
+typedef K8s__Io__Api__Core__V1__ResourceClaim K8sResourceClaim;
+typedef K8s__Io__Api__Core__V1__EnvVar K8sEnvVar;
+typedef K8s__Io__Api__Core__V1__EnvVarSource K8sEnvVarSource;
+typedef K8s__Io__Api__Core__V1__EnvFromSource K8sEnvFromSource;
+typedef K8s__Io__Api__Core__V1__ObjectFieldSelector K8sObjectFieldSelector;
+typedef K8s__Io__Api__Core__V1__ResourceFieldSelector K8sResourceFieldSelector;
+typedef K8s__Io__Api__Core__V1__ConfigMapKeySelector K8sConfigMapKeySelector;
+typedef K8s__Io__Api__Core__V1__SecretKeySelector K8sSecretKeySelector;
+typedef K8s__Io__Api__Core__V1__FileKeySelector K8sFileKeySelector;
+typedef K8s__Io__Api__Core__V1__ConfigMapEnvSource K8sConfigMapEnvSource;
+typedef K8s__Io__Api__Core__V1__SecretEnvSource K8sSecretEnvSource;
+typedef K8s__Io__Api__Core__V1__VolumeMount K8sVolumeMount;
+typedef K8s__Io__Api__Core__V1__VolumeDevice K8sVolumeDevice;
+typedef K8s__Io__Api__Core__V1__Probe K8sProbe;
+typedef K8s__Io__Api__Core__V1__ProbeHandler K8sProbeHandler;
+typedef K8s__Io__Api__Core__V1__Lifecycle K8sLifecycle;
+typedef K8s__Io__Api__Core__V1__LifecycleHandler K8sLifecycleHandler;
+typedef K8s__Io__Api__Core__V1__ExecAction K8sExecAction;
+typedef K8s__Io__Api__Core__V1__HTTPGetAction K8sHTTPGetAction;
+typedef K8s__Io__Api__Core__V1__HTTPHeader K8sHTTPHeader;
+typedef K8s__Io__Api__Core__V1__TCPSocketAction K8sTCPSocketAction;
+typedef K8s__Io__Api__Core__V1__GRPCAction K8sGRPCAction;
+typedef K8s__Io__Api__Core__V1__SleepAction K8sSleepAction;
+typedef K8s__Io__Api__Core__V1__Volume K8sVolume;
+typedef K8s__Io__Api__Core__V1__VolumeSource K8sVolumeSource;
+typedef K8s__Io__Api__Core__V1__HostPathVolumeSource K8sHostPathVolumeSource;
+typedef K8s__Io__Api__Core__V1__EmptyDirVolumeSource K8sEmptyDirVolumeSource;
+typedef K8s__Io__Api__Core__V1__SecretVolumeSource K8sSecretVolumeSource;
+typedef K8s__Io__Api__Core__V1__ConfigMapVolumeSource K8sConfigMapVolumeSource;
+typedef K8s__Io__Api__Core__V1__DownwardAPIVolumeSource K8sDownwardAPIVolumeSource;
+typedef K8s__Io__Api__Core__V1__DownwardAPIVolumeFile K8sDownwardAPIVolumeFile;
+typedef K8s__Io__Api__Core__V1__ProjectedVolumeSource K8sProjectedVolumeSource;
+typedef K8s__Io__Api__Core__V1__VolumeProjection K8sVolumeProjection;
+typedef K8s__Io__Api__Core__V1__SecretProjection K8sSecretProjection;
+typedef K8s__Io__Api__Core__V1__DownwardAPIProjection K8sDownwardAPIProjection;
+typedef K8s__Io__Api__Core__V1__ConfigMapProjection K8sConfigMapProjection;
+typedef K8s__Io__Api__Core__V1__ServiceAccountTokenProjection K8sServiceAccountTokenProjection;
+typedef K8s__Io__Api__Core__V1__ClusterTrustBundleProjection K8sClusterTrustBundleProjection;
+typedef K8s__Io__Api__Core__V1__PodCertificateProjection K8sPodCertificateProjection;
+typedef K8s__Io__Api__Core__V1__KeyToPath K8sKeyToPath;
+typedef K8s__Io__Api__Core__V1__PersistentVolumeClaimVolumeSource
+	K8sPersistentVolumeClaimVolumeSource;
+typedef K8s__Io__Api__Core__V1__CSIVolumeSource K8sCSIVolumeSource;
+typedef K8s__Io__Api__Core__V1__EphemeralVolumeSource K8sEphemeralVolumeSource;
+typedef K8s__Io__Api__Core__V1__PersistentVolumeClaimTemplate K8sPersistentVolumeClaimTemplate;
+typedef K8s__Io__Api__Core__V1__PersistentVolumeClaimSpec K8sPersistentVolumeClaimSpec;
+typedef K8s__Io__Api__Core__V1__VolumeResourceRequirements K8sVolumeResourceRequirements;
+typedef K8s__Io__Api__Core__V1__TypedLocalObjectReference K8sTypedLocalObjectReference;
+typedef K8s__Io__Api__Core__V1__TypedObjectReference K8sTypedObjectReference;
+typedef K8s__Io__Api__Core__V1__ImageVolumeSource K8sImageVolumeSource;
+typedef K8s__Io__Api__Core__V1__NFSVolumeSource K8sNFSVolumeSource;
+typedef K8s__Io__Api__Core__V1__ISCSIVolumeSource K8sISCSIVolumeSource;
+typedef K8s__Io__Api__Core__V1__GlusterfsVolumeSource K8sGlusterfsVolumeSource;
+typedef K8s__Io__Api__Core__V1__RBDVolumeSource K8sRBDVolumeSource;
+typedef K8s__Io__Api__Core__V1__FlexVolumeSource K8sFlexVolumeSource;
+typedef K8s__Io__Api__Core__V1__CinderVolumeSource K8sCinderVolumeSource;
+typedef K8s__Io__Api__Core__V1__CephFSVolumeSource K8sCephFSVolumeSource;
+typedef K8s__Io__Api__Core__V1__FlockerVolumeSource K8sFlockerVolumeSource;
+typedef K8s__Io__Api__Core__V1__FCVolumeSource K8sFCVolumeSource;
+typedef K8s__Io__Api__Core__V1__AzureFileVolumeSource K8sAzureFileVolumeSource;
+typedef K8s__Io__Api__Core__V1__AzureDiskVolumeSource K8sAzureDiskVolumeSource;
+typedef K8s__Io__Api__Core__V1__VsphereVirtualDiskVolumeSource K8sVsphereVirtualDiskVolumeSource;
+typedef K8s__Io__Api__Core__V1__QuobyteVolumeSource K8sQuobyteVolumeSource;
+typedef K8s__Io__Api__Core__V1__PhotonPersistentDiskVolumeSource
+	K8sPhotonPersistentDiskVolumeSource;
+typedef K8s__Io__Api__Core__V1__PortworxVolumeSource K8sPortworxVolumeSource;
+typedef K8s__Io__Api__Core__V1__ScaleIOVolumeSource K8sScaleIOVolumeSource;
+typedef K8s__Io__Api__Core__V1__StorageOSVolumeSource K8sStorageOSVolumeSource;
+typedef K8s__Io__Api__Core__V1__GCEPersistentDiskVolumeSource K8sGCEPersistentDiskVolumeSource;
+typedef K8s__Io__Api__Core__V1__AWSElasticBlockStoreVolumeSource
+	K8sAWSElasticBlockStoreVolumeSource;
+typedef K8s__Io__Api__Core__V1__GitRepoVolumeSource K8sGitRepoVolumeSource;
+typedef K8s__Io__Api__Core__V1__LocalObjectReference K8sLocalObjectReference;
+typedef K8s__Io__Api__Core__V1__Affinity K8sAffinity;
+typedef K8s__Io__Api__Core__V1__NodeAffinity K8sNodeAffinity;
+typedef K8s__Io__Api__Core__V1__NodeSelector K8sNodeSelector;
+typedef K8s__Io__Api__Core__V1__NodeSelectorTerm K8sNodeSelectorTerm;
+typedef K8s__Io__Api__Core__V1__NodeSelectorRequirement K8sNodeSelectorRequirement;
+typedef K8s__Io__Api__Core__V1__PreferredSchedulingTerm K8sPreferredSchedulingTerm;
+typedef K8s__Io__Api__Core__V1__PodAffinity K8sPodAffinity;
+typedef K8s__Io__Api__Core__V1__PodAntiAffinity K8sPodAntiAffinity;
+typedef K8s__Io__Api__Core__V1__PodAffinityTerm K8sPodAffinityTerm;
+typedef K8s__Io__Api__Core__V1__WeightedPodAffinityTerm K8sWeightedPodAffinityTerm;
+typedef K8s__Io__Api__Core__V1__Toleration K8sToleration;
+typedef K8s__Io__Api__Core__V1__TopologySpreadConstraint K8sTopologySpreadConstraint;
+typedef K8s__Io__Api__Core__V1__PodStatus K8sPodStatus;
+typedef K8s__Io__Api__Core__V1__PodCondition K8sPodCondition;
+typedef K8s__Io__Api__Core__V1__HostIP K8sHostIP;
+typedef K8s__Io__Api__Core__V1__PodIP K8sPodIP;
+typedef K8s__Io__Api__Core__V1__PodResourceClaimStatus K8sPodResourceClaimStatus;
+typedef K8s__Io__Api__Core__V1__PodExtendedResourceClaimStatus K8sPodExtendedResourceClaimStatus;
+typedef K8s__Io__Api__Core__V1__ContainerExtendedResourceRequest
+	K8sContainerExtendedResourceRequest;
+typedef K8s__Io__Api__Core__V1__ContainerStatus K8sContainerStatus;
+typedef K8s__Io__Api__Core__V1__ContainerState K8sContainerState;
+typedef K8s__Io__Api__Core__V1__ContainerStateWaiting K8sContainerStateWaiting;
+typedef K8s__Io__Api__Core__V1__ContainerStateRunning K8sContainerStateRunning;
+typedef K8s__Io__Api__Core__V1__ContainerStateTerminated K8sContainerStateTerminated;
+typedef K8s__Io__Api__Core__V1__ContainerUser K8sContainerUser;
+typedef K8s__Io__Api__Core__V1__LinuxContainerUser K8sLinuxContainerUser;
+typedef K8s__Io__Api__Core__V1__VolumeMountStatus K8sVolumeMountStatus;
+typedef K8s__Io__Api__Core__V1__VolumeStatus K8sVolumeStatus;
+typedef K8s__Io__Api__Core__V1__ImageVolumeStatus K8sImageVolumeStatus;
+typedef K8s__Io__Api__Core__V1__ResourceStatus K8sResourceStatus;
+typedef K8s__Io__Api__Core__V1__ResourceHealth K8sResourceHealth;
+
+/* Map entries: .key and .value. */
+typedef K8s__Io__Apimachinery__Pkg__Apis__Meta__V1__ObjectMeta__LabelsEntry K8sLabelsEntry;
+typedef K8s__Io__Apimachinery__Pkg__Apis__Meta__V1__ObjectMeta__AnnotationsEntry
+	K8sAnnotationsEntry;
+typedef K8s__Io__Api__Core__V1__PodSpec__NodeSelectorEntry K8sNodeSelectorEntry;
+typedef K8s__Io__Api__Core__V1__PodSpec__OverheadEntry K8sOverheadEntry;
+typedef K8s__Io__Api__Core__V1__ResourceRequirements__LimitsEntry K8sLimitsEntry;
+typedef K8s__Io__Api__Core__V1__ResourceRequirements__RequestsEntry K8sRequestsEntry;
+typedef K8s__Io__Api__Core__V1__Secret__DataEntry K8sSecretDataEntry;
+typedef K8s__Io__Api__Core__V1__Secret__StringDataEntry K8sSecretStringDataEntry;
+typedef K8s__Io__Api__Core__V1__ConfigMap__DataEntry K8sConfigMapDataEntry;
+typedef K8s__Io__Api__Core__V1__ConfigMap__BinaryDataEntry K8sConfigMapBinaryDataEntry;
+
+/* Descriptors and functions of the types that are decoded, encoded or freed by name. */
+#define K8S_POD_DESC                  (&k8s__io__api__core__v1__pod__descriptor)
+#define K8S_POD_INIT                  K8S__IO__API__CORE__V1__POD__INIT
+#define K8S_POD_LIST_DESC             (&k8s__io__api__core__v1__pod_list__descriptor)
+#define K8S_POD_LIST_INIT             K8S__IO__API__CORE__V1__POD_LIST__INIT
+#define K8S_POD_SPEC_DESC             (&k8s__io__api__core__v1__pod_spec__descriptor)
+#define K8S_POD_SPEC_INIT             K8S__IO__API__CORE__V1__POD_SPEC__INIT
+#define K8S_POD_STATUS_DESC           (&k8s__io__api__core__v1__pod_status__descriptor)
+#define K8S_POD_STATUS_INIT           K8S__IO__API__CORE__V1__POD_STATUS__INIT
+#define K8S_SECRET_DESC               (&k8s__io__api__core__v1__secret__descriptor)
+#define K8S_SECRET_INIT               K8S__IO__API__CORE__V1__SECRET__INIT
+#define K8S_CONFIG_MAP_DESC           (&k8s__io__api__core__v1__config_map__descriptor)
+#define K8S_CONFIG_MAP_INIT           K8S__IO__API__CORE__V1__CONFIG_MAP__INIT
+#define K8S_CONTAINER_DESC            (&k8s__io__api__core__v1__container__descriptor)
+#define K8S_CONTAINER_INIT            K8S__IO__API__CORE__V1__CONTAINER__INIT
+#define K8S_VOLUME_DESC               (&k8s__io__api__core__v1__volume__descriptor)
+#define K8S_VOLUME_INIT               K8S__IO__API__CORE__V1__VOLUME__INIT
+#define K8S_VOLUME_SOURCE_DESC        (&k8s__io__api__core__v1__volume_source__descriptor)
+#define K8S_VOLUME_SOURCE_INIT        K8S__IO__API__CORE__V1__VOLUME_SOURCE__INIT
+#define K8S_SECURITY_CONTEXT_DESC     (&k8s__io__api__core__v1__security_context__descriptor)
+#define K8S_SECURITY_CONTEXT_INIT     K8S__IO__API__CORE__V1__SECURITY_CONTEXT__INIT
+#define K8S_POD_SECURITY_CONTEXT_DESC (&k8s__io__api__core__v1__pod_security_context__descriptor)
+#define K8S_POD_SECURITY_CONTEXT_INIT K8S__IO__API__CORE__V1__POD_SECURITY_CONTEXT__INIT
+#define K8S_CONTAINER_STATUS_DESC     (&k8s__io__api__core__v1__container_status__descriptor)
+#define K8S_CONTAINER_STATUS_INIT     K8S__IO__API__CORE__V1__CONTAINER_STATUS__INIT
+#define K8S_OBJECT_META_DESC          (&k8s__io__apimachinery__pkg__apis__meta__v1__object_meta__descriptor)
+#define K8S_OBJECT_META_INIT          K8S__IO__APIMACHINERY__PKG__APIS__META__V1__OBJECT_META__INIT
+#define K8S_TIME_DESC                 (&k8s__io__apimachinery__pkg__apis__meta__v1__time__descriptor)
+#define K8S_TIME_INIT                 K8S__IO__APIMACHINERY__PKG__APIS__META__V1__TIME__INIT
+#define K8S_QUANTITY_DESC             (&k8s__io__apimachinery__pkg__api__resource__quantity__descriptor)
+#define K8S_QUANTITY_INIT             K8S__IO__APIMACHINERY__PKG__API__RESOURCE__QUANTITY__INIT
+
+/* NULL is allowed. */
+static inline void k8s_pod_free(K8sPod *pod)
+{
+	if (pod)
+		k8s__io__api__core__v1__pod__free_unpacked(pod, NULL);
+}
+
+#endif
