@@ -1,0 +1,50 @@
+# Unit tests: one program a file. Which archives a test links is decided by its folder:
+# tests/unit/*.c link everything that needs neither gRPC nor Open vSwitch.
+UNIT_C     := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BINS  := $(UNIT_C:tests/unit/%.c=$(B)/tests/unit/%)
+UNIT_LIBS  := agent shim cgroup image secrets auth proto lib
+UNIT_LDLIBS := -lcmocka $(BASE_LIBS) -larchive -lsystemd -lseccomp -lselinux -lcap -lcrypto
+
+$(UNIT_BINS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
+
+# tests/unit/net/*.c and tests/unit/cluster/*.c link libopenvswitch, tests/unit/api/*.c gRPC core.
+UNIT_OVS_C    := $(sort $(wildcard tests/unit/net/test_*.c tests/unit/cluster/test_*.c))
+UNIT_OVS_BINS := $(UNIT_OVS_C:%.c=$(B)/%)
+$(UNIT_OVS_BINS): $(B)/%: $(B)/%.o $(foreach a,net cluster auth proto lib,$(call lib_of,$(a))) $(OVS_A)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		-lcmocka $(BASE_LIBS) -lseccomp -lcap -lnftnl -lmnl -lssl -lcrypto -lm -lpthread
+
+UNIT_API_C    := $(sort $(wildcard tests/unit/api/test_*.c))
+UNIT_API_BINS := $(UNIT_API_C:%.c=$(B)/%)
+$(UNIT_API_BINS): $(B)/%: $(B)/%.o $(foreach a,api ctl auth secrets proto lib,$(call lib_of,$(a)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		-lcmocka $(BASE_LIBS) $(GRPC_LIBS) -larchive -lseccomp -lcap -lssl -lcrypto -lpthread
+
+ALL_UNIT := $(UNIT_BINS) $(UNIT_OVS_BINS) $(UNIT_API_BINS)
+
+# Privileged tests: as the unit tests, run as root, each makes its own namespaces.
+PRIV_C    := $(sort $(wildcard tests/priv/test_*.c))
+PRIV_BINS := $(PRIV_C:tests/priv/%.c=$(B)/tests/priv/%)
+$(PRIV_BINS): $(B)/tests/priv/%: $(B)/tests/priv/%.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
+
+# Fuzz targets: with clang and libFuzzer under B=build-fuzz, or with replay.c to run the corpora.
+FUZZ_C       := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_REPLAYS := $(FUZZ_C:tests/fuzz/%.c=$(B)/tests/fuzz/%)
+$(FUZZ_REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
+
+TEST_BINS := $(ALL_UNIT) $(PRIV_BINS) $(FUZZ_REPLAYS)
+.SECONDARY: $(TEST_BINS:%=%.o)
+
+.PHONY: unit
+unit: $(ALL_UNIT)
+	@CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(ALL_UNIT)
