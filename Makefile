@@ -82,7 +82,8 @@ $(B)/$(1): $(call obj,$(2)) $(foreach a,$(3),$(call lib_of,$(a))) $(5)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o %.a,$$^) $(4)
 endef
 
-OVS_A := $(B)/ovs/lib/.libs/libopenvswitch.a
+OVS_CACHE ?= build-ovs
+OVS_A := $(OVS_CACHE)/src/build/lib/.libs/libopenvswitch.a
 
 have = $(wildcard $(1))
 ifneq ($(call have,nodeagent/agent/main.c),)
@@ -145,7 +146,6 @@ $(foreach a,$(ARCHIVES),$(eval $(call archive,$(a))))
 # ---- libopenvswitch: built once from Debian's openvswitch-source, cached outside the build folder
 
 OVS_TAR   ?= /usr/src/openvswitch/openvswitch.tar.gz
-OVS_CACHE ?= build-ovs
 OVS_FLAGS  = -isystem $(OVS_CACHE)/src/build -isystem $(OVS_CACHE)/src/build/include -isystem $(OVS_CACHE)/src/build/lib \
              -isystem $(OVS_CACHE)/src/include -isystem $(OVS_CACHE)/src/lib -isystem $(OVS_CACHE)/src
 
