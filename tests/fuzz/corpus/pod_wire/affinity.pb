@@ -1,0 +1,5 @@
+B’.,*d&
+
+
+aInbkubernetes.io/hostname²
+xExists(ð.

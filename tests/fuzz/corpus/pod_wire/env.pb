@@ -1,0 +1,5 @@
+*(
+c:
+Ayes:
+Bline one
+  line two

@@ -1,0 +1,3 @@
+’
+
+debugbusybox€c
