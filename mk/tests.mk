@@ -48,3 +48,13 @@ TEST_BINS := $(ALL_UNIT) $(PRIV_BINS) $(FUZZ_REPLAYS)
 .PHONY: unit
 unit: $(ALL_UNIT)
 	@CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(ALL_UNIT)
+
+# Everything, on a machine that may be bare: install, build, run, one summary line.
+E2E := $(sort $(wildcard tests/e2e/*.bats tests/interop/*.bats))
+.PHONY: setup-check check tests
+setup-check:
+	@tests/setup-debian.sh check
+check: setup-check
+	@$(MAKE) --no-print-directory -j2 B=$(B) tests
+	@tests/run.sh $(ALL_UNIT) $(PRIV_BINS) $(FUZZ_REPLAYS) $(E2E)
+tests: all $(TEST_BINS)
