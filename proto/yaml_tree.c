@@ -163,6 +163,22 @@ static int read_scalar(
 	return apply_tag(b, event, value);
 }
 
+/*
+ * libyaml reads no key of more than 1024 characters in flow style, and a hostile character may take
+ * six of them as an escape: what we accept must also be readable in every form that we write.
+ */
+static int check_key(struct build *b, const yaml_event_t *event, const char *key)
+{
+	if (strlen(key) > YAML_TREE_KEY_MAX)
+		return error_set(b->err, ERR_EXHAUSTED, 0, "line %u: a key of more than %d bytes",
+			line_of(event), YAML_TREE_KEY_MAX);
+	for (const unsigned char *p = (const unsigned char *)key; *p; p++)
+		if (*p < 0x20 || *p == 0x7f)
+			return error_set(b->err, ERR_INVALID, 0,
+				"line %u: a key with a control character", line_of(event));
+	return 0;
+}
+
 /* A key as JSON has it: numbers and booleans become their text (sigs.k8s.io/yaml does the same). */
 static int read_key(struct build *b, const yaml_event_t *event, const char **key)
 {
@@ -195,7 +211,7 @@ static int read_key(struct build *b, const yaml_event_t *event, const char **key
 			line_of(event), yaml_kind_name(value.kind));
 	}
 	*key = text;
-	return 0;
+	return check_key(b, event, text);
 }
 
 /* A new node at the place where the parser is: the root or the next member of the open container.

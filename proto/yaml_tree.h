@@ -13,6 +13,7 @@
 
 #define YAML_TREE_DEPTH_MAX 64
 #define YAML_TREE_NODES_MAX 100000
+#define YAML_TREE_KEY_MAX   320 /* bytes; Kubernetes' longest are 317 */
 
 enum yaml_type {
 	YAML_SCALAR,
@@ -39,8 +40,8 @@ struct yaml_tree;
  * Refused with ERR_INVALID and the line: bytes that are not UTF-8, NUL, aliases, merge keys,
  * unknown tags, a key twice in one map (after YAML 1.1 has resolved it: yes and true are the same
  * key, as kubectl has it), a second document; ERR_EXHAUSTED: deeper than YAML_TREE_DEPTH_MAX, more
- * nodes than YAML_TREE_NODES_MAX. The size is the caller's to limit. An empty document has a null
- * root.
+ * nodes than YAML_TREE_NODES_MAX, a key past YAML_TREE_KEY_MAX. The size is the caller's to limit.
+ * An empty document has a null root.
  */
 int yaml_tree_parse(struct yaml_tree **ret, const char *text, size_t size, struct error *err);
 

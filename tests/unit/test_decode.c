@@ -232,7 +232,7 @@ static void test_unknown(void **state)
 	refused(HEAD "spec: {volumes: [{name: a, hostpath: {}}]}",
 		"spec.volumes[0].hostpath: unknown field; did you mean \"hostPath\"?");
 	refused(HEAD "spec: {zzzzzzzzzz: 1}", "spec.zzzzzzzzzz: unknown field (line 3)");
-	refused(HEAD "spec: {\"bad\\nkey\": 1}", "spec[\"bad\\x0akey\"]: unknown field");
+	refused(HEAD "spec: {\"bad\\nkey\": 1}", "a key with a control character");
 	refused(HEAD "metadata: {managedFields: []}", "metadata.managedFields: unknown field");
 	refused(HEAD "status: {containerStatuses: [{user: {linux_: {}}}]}",
 		"did you mean \"linux\"");
@@ -342,6 +342,27 @@ static void test_many_keys(void **state)
 	p = pod(text);
 	assert_true(p->metadata->n_labels > 80000);
 	k8s_pod_free(p);
+}
+
+static void test_long_keys(void **state)
+{
+	char text[YAML_TREE_KEY_MAX + 128];
+	struct error err;
+	K8sPod *p;
+
+	(void)state;
+	for (int n = YAML_TREE_KEY_MAX; n <= YAML_TREE_KEY_MAX + 1; n++) {
+		snprintf(text, sizeof(text), HEAD "metadata: {labels: {%0*d: a}}", n, 0);
+		memset(strchr(text, '0'), 'k', (size_t)n);
+		if (n > YAML_TREE_KEY_MAX) {
+			assert_int_equal(decode_pod(text, &p, &err), -1);
+			assert_int_equal(err.code, ERR_EXHAUSTED);
+			continue;
+		}
+		p = pod(text);
+		k8s_pod_free(p);
+	}
+	refused(HEAD "metadata: {labels: {\"a\\tb\": c}}", "a key with a control character");
 }
 
 static void test_bytes(void **state)
@@ -455,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_depth_limit),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_many_keys),
+		cmocka_unit_test(test_long_keys),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_own_messages),
