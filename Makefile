@@ -26,7 +26,7 @@ HARDEN   += -ftrivial-auto-var-init=zero
 endif
 OPT      ?= -O2 -g
 SANITIZE ?=
-CPPFLAGS_ALL = -D_GNU_SOURCE -I. -I$(B)/gen -DBULKHEAD_VERSION='"$(VERSION)"' $(FORTIFY) $(CPPFLAGS)
+CPPFLAGS_ALL = -D_GNU_SOURCE -I. -isystem $(B)/gen -DBULKHEAD_VERSION='"$(VERSION)"' $(FORTIFY) $(CPPFLAGS)
 CFLAGS_ALL   = -std=gnu17 $(OPT) $(WARNINGS) $(HARDEN) -ffile-prefix-map=$(CURDIR)=. $(SANITIZE) $(CFLAGS)
 LDFLAGS_ALL  = -pie -Wl,-z,relro,-z,now,--as-needed $(SANITIZE) $(LDFLAGS)
 
