@@ -11,30 +11,44 @@
 
 #include "lib/error.h"
 
-#define CONFINE_KEEP_ROOT    1u  /* do not change the root directory */
-#define CONFINE_NO_NEWNET    2u  /* keep the network namespace (whoever talks to the network) */
-#define CONFINE_LOCK_MEMORY  4u  /* mlockall(2): holders of keys */
-#define CONFINE_ALLOW_DUMP   8u  /* stay dumpable (tests only) */
+#define CONFINE_KEEP_ROOT   1u /* do not change the root directory */
+#define CONFINE_NO_NEWNET   2u /* keep the network namespace (whoever talks to the network) */
+#define CONFINE_LOCK_MEMORY 4u /* mlockall(2): holders of keys */
+#define CONFINE_ALLOW_DUMP  8u /* stay dumpable (tests only) */
 
 struct confine {
-	uid_t uid;                     /* uid and gid to become, all supplementary groups dropped */
+	uid_t uid; /* uid and gid to become, all supplementary groups dropped */
 	gid_t gid;
-	const char *empty_root;        /* an empty directory, made read-only root by pivot_root */
+	const char *empty_root; /* the directory that becomes "/": nothing else stays in sight */
 	unsigned flags;
-	uint64_t capabilities;         /* bits (1 << CAP_*) kept in permitted and effective; 0: none */
-	const char *const *syscalls;   /* names allowed by the seccomp filter; others kill the process */
+	uint64_t capabilities; /* bits (1 << CAP_*) kept in permitted and effective; 0: none */
+	const char *const
+		*syscalls; /* allowed beside confine_base_syscalls; others kill the process */
 	size_t syscalls_len;
 };
 
 /*
- * Applies in order: new mount, IPC, UTS (and unless CONFINE_NO_NEWNET network) namespace, empty
- * root, RLIMIT_CORE 0, supplementary groups, gid, uid, capability sets (bounding, ambient and
- * inheritable empty), no_new_privs, not dumpable, memory lock, seccomp. A step that fails leaves a process that must
- * exit: nothing is undone. 'err' names the step.
+ * Applies in order: new mount, IPC, UTS (and unless CONFINE_NO_NEWNET network) namespace,
+ * 'empty_root' bound read-only, nosuid, nodev and noexec as "/" (sockets in it can still be
+ * connected to; what is mounted below it is not seen), RLIMIT_CORE 0, memory lock, bounding set,
+ * supplementary groups, gid, uid, capability sets (ambient and inheritable empty), no_new_privs,
+ * not dumpable, seccomp. Executable mappings are refused by the filter, so what is to be loaded is
+ * loaded before.
+ *
+ * CONFINE_LOCK_MEMORY locks each page when it is first touched. Where RLIMIT_MEMLOCK cannot be
+ * raised (no CAP_SYS_RESOURCE) that holds for what is mapped by now: allocate what will hold keys
+ * before.
+ *
+ * The caller must be root and have one thread only; threads made later inherit all this. A step
+ * that fails leaves a process that must exit: nothing is undone. 'err' names the step.
  */
 int confine_apply(const struct confine *confine, struct error *err);
 
-/* Names that every C program here needs (read, write, futex, exit_group...), to start a list from. */
+/*
+ * Always allowed: memory, time, signals, waiting, and reading and writing what is open already,
+ * messages with descriptors included. Not among them: opening, sockets, threads, processes. Opening
+ * a file by name fails with ENOENT (glibc tries on its own), ioctl(2) with ENOTTY, unless listed.
+ */
 extern const char *const confine_base_syscalls[];
 extern const size_t confine_base_syscalls_len;
 
