@@ -1,0 +1,80 @@
+/*
+ * What the CLI's commands share: the parsed flags, the connection made when first needed, and one
+ * function a command. main.c has the table of commands.
+ */
+#ifndef NODEAGENT_CTL_CTL_H
+#define NODEAGENT_CTL_CTL_H
+
+#include "nodeagent/ctl/args.h"
+#include "nodeagent/ctl/client.h"
+#include "proto/k8s.h"
+
+/* Exit codes; exec returns the remote command's own. */
+#define CTL_OK      0
+#define CTL_FAILED  1
+#define CTL_INVALID 2 /* explain: the input is not a valid manifest */
+
+struct ctl {
+	const struct args *args;
+	Bulkhead__V1__Context *context; /* NULL until ctl_connect() */
+	struct client *client;          /* NULL until ctl_connect() */
+};
+
+/* Reads the context file and prepares the client; nothing when that was done. */
+int ctl_connect(struct ctl *ctl, struct error *err);
+
+/* Connects if need be and makes one unary call. *ret is the caller's. */
+int ctl_call(struct ctl *ctl, const char *method, const ProtobufCMessage *request,
+	ProtobufCMessage **ret, struct error *err);
+
+/* The project to act in: -n, else the context's, else "default". Borrowed. */
+const char *ctl_project(const struct ctl *ctl);
+
+/* Frees a message of any type; NULL is allowed. */
+void ctl_free(void *message);
+static inline void cleanup_message_fn(void *p)
+{
+	ctl_free(*(void **)p);
+}
+#define cleanup_message __attribute__((cleanup(cleanup_message_fn)))
+
+/*
+ * What kind of object a word names ("pods", "po", "pod/web" sets *ret_name). Errors: ERR_INVALID
+ * lists the kinds.
+ */
+enum ctl_kind { CTL_PODS, CTL_PROJECTS, CTL_NODES, CTL_SECRETS, CTL_IMAGES };
+int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct error *err);
+
+/* Calls 'each' for every Pod in the -f files, in order. Stops at the first failure. */
+typedef int (*ctl_pod_fn)(struct ctl *ctl, K8sPod *pod, void *user, struct error *err);
+int ctl_each_pod(struct ctl *ctl, ctl_pod_fn each, void *user, struct error *err);
+
+/*
+ * The commands: an exit code, or -1 with 'err' set (main prints it and exits 1).
+ * Words and flags were checked against the table before.
+ */
+int ctl_apply(struct ctl *ctl, struct error *err);
+int ctl_create_project(struct ctl *ctl, struct error *err);
+int ctl_create_secret(struct ctl *ctl, struct error *err);
+int ctl_get(struct ctl *ctl, struct error *err);
+int ctl_describe(struct ctl *ctl, struct error *err);
+int ctl_logs(struct ctl *ctl, struct error *err);
+int ctl_exec(struct ctl *ctl, struct error *err);
+int ctl_delete(struct ctl *ctl, struct error *err);
+int ctl_wait(struct ctl *ctl, struct error *err);
+int ctl_image(struct ctl *ctl, struct error *err);
+int ctl_explain(struct ctl *ctl, struct error *err);
+int ctl_init(struct ctl *ctl, struct error *err);
+int ctl_up(struct ctl *ctl, struct error *err);
+int ctl_down(struct ctl *ctl, struct error *err);
+int ctl_version(struct ctl *ctl, struct error *err);
+int ctl_completion(struct ctl *ctl, struct error *err);
+
+/* Waits until the pod is gone or 'timeout_s' passed (-1: for ever). */
+int ctl_wait_gone(struct ctl *ctl, const char *project, const char *name, const char *uid,
+	int64_t timeout_s, struct error *err);
+
+/* "Running", "CrashLoopBackOff", "Completed"...: kubectl's STATUS column. Borrowed from the pod. */
+const char *ctl_pod_status(const K8sPod *pod);
+
+#endif

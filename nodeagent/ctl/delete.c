@@ -1,0 +1,195 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "bulkhead/v1/node.pb-c.h"
+#include "lib/fdio.h"
+#include "nodeagent/ctl/ctl.h"
+
+static K8sPod *first_pod(const Bulkhead__V1__ListPodsResponse *list)
+{
+	return list->n_pods ? list->pods[0] : NULL;
+}
+
+static int event_gone(const Bulkhead__V1__PodEvent *event, const char *name, const char *uid)
+{
+	const K8sObjectMeta *meta = event->pod ? event->pod->metadata : NULL;
+
+	if (strcmp(event->type, "DELETED") != 0 || !meta || !meta->name ||
+		strcmp(meta->name, name) != 0)
+		return 0;
+	return !uid || !meta->uid || strcmp(meta->uid, uid) == 0;
+}
+
+/* 1 the pod is there (with that uid), 0 it is not, -1 error. */
+static int pod_is_there(
+	struct ctl *ctl, const char *project, const char *name, const char *uid, struct error *err)
+{
+	Bulkhead__V1__ListPodsRequest request = BULKHEAD__V1__LIST_PODS_REQUEST__INIT;
+	cleanup_message ProtobufCMessage *response = NULL;
+	const K8sPod *pod;
+
+	request.project = (char *)(uintptr_t)project;
+	request.name = (char *)(uintptr_t)name;
+	if (ctl_call(ctl, "ListPods", &request.base, &response, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	pod = first_pod((Bulkhead__V1__ListPodsResponse *)response);
+	return pod && (!uid || !pod->metadata->uid || strcmp(pod->metadata->uid, uid) == 0);
+}
+
+int ctl_wait_gone(struct ctl *ctl, const char *project, const char *name, const char *uid,
+	int64_t timeout_s, struct error *err)
+{
+	uint64_t end = monotonic_usec() + (uint64_t)(timeout_s < 0 ? 0 : timeout_s) * 1000000;
+	Bulkhead__V1__ListPodsRequest request = BULKHEAD__V1__LIST_PODS_REQUEST__INIT;
+
+	request.project = (char *)(uintptr_t)project;
+	for (;;) {
+		struct client_call *call;
+		ProtobufCMessage *message;
+		uint64_t now = monotonic_usec();
+		int there;
+		int n;
+
+		if (timeout_s >= 0 && now >= end)
+			return error_set(err, ERR_TIMEOUT, 0,
+				"pod '%s' is still there after %lld s", name, (long long)timeout_s);
+		if (client_call_start(&call, ctl->client, "WatchPods", &request.base,
+			    timeout_s < 0 ? CLIENT_NO_DEADLINE : (int)((end - now) / 1000) + 1,
+			    err) < 0)
+			return -1;
+		/* The watch stands, so an end that comes after this look is seen by it. */
+		there = pod_is_there(ctl, project, name, uid, err);
+		while (there == 1 && (n = client_call_next(call, &message, err)) == 1) {
+			if (event_gone((Bulkhead__V1__PodEvent *)message, name, uid))
+				there = 0;
+			ctl_free(message);
+		}
+		client_call_free(call);
+		if (there <= 0)
+			return there;
+	}
+}
+
+static int delete_pod(struct ctl *ctl, const char *project, const char *name, struct error *err)
+{
+	Bulkhead__V1__DeletePodRequest request = BULKHEAD__V1__DELETE_POD_REQUEST__INIT;
+	cleanup_message ProtobufCMessage *response = NULL;
+
+	request.project = (char *)(uintptr_t)project;
+	request.name = (char *)(uintptr_t)name;
+	request.grace_period_seconds = ctl->args->now ? 1 : ctl->args->grace_period;
+	if (ctl_call(ctl, "DeletePod", &request.base, &response, err) < 0)
+		return -1;
+	printf("pod \"%s\" deleted\n", name);
+	fflush(stdout);
+	if (ctl->args->no_wait)
+		return 0;
+	return ctl_wait_gone(ctl, project, name, NULL, ctl->args->timeout, err);
+}
+
+static int delete_project(struct ctl *ctl, const char *name, struct error *err)
+{
+	Bulkhead__V1__DeleteProjectRequest request = BULKHEAD__V1__DELETE_PROJECT_REQUEST__INIT;
+	cleanup_message ProtobufCMessage *response = NULL;
+
+	request.name = (char *)(uintptr_t)name;
+	if (ctl_call(ctl, "DeleteProject", &request.base, &response, err) < 0)
+		return -1;
+	printf("project \"%s\" deleted\n", name);
+	return 0;
+}
+
+static int delete_secret(struct ctl *ctl, const char *name, struct error *err)
+{
+	Bulkhead__V1__DeleteSecretRequest request = BULKHEAD__V1__DELETE_SECRET_REQUEST__INIT;
+	cleanup_message ProtobufCMessage *response = NULL;
+
+	request.project = (char *)(uintptr_t)ctl_project(ctl);
+	request.name = (char *)(uintptr_t)name;
+	if (ctl_call(ctl, "DeleteSecret", &request.base, &response, err) < 0)
+		return -1;
+	printf("secret \"%s\" deleted\n", name);
+	return 0;
+}
+
+static int delete_image(struct ctl *ctl, const char *name, struct error *err)
+{
+	Bulkhead__V1__RemoveImageRequest request = BULKHEAD__V1__REMOVE_IMAGE_REQUEST__INIT;
+	cleanup_message ProtobufCMessage *response = NULL;
+
+	request.name = (char *)(uintptr_t)name;
+	if (ctl_call(ctl, "RemoveImage", &request.base, &response, err) < 0)
+		return -1;
+	printf("image \"%s\" deleted\n", name);
+	return 0;
+}
+
+static int delete_one(struct ctl *ctl, enum ctl_kind kind, const char *name, struct error *err)
+{
+	int status = -1;
+
+	switch (kind) {
+	case CTL_PODS:
+		status = delete_pod(ctl, ctl_project(ctl), name, err);
+		break;
+	case CTL_PROJECTS:
+		status = delete_project(ctl, name, err);
+		break;
+	case CTL_SECRETS:
+		status = delete_secret(ctl, name, err);
+		break;
+	case CTL_IMAGES:
+		status = delete_image(ctl, name, err);
+		break;
+	case CTL_NODES:
+		return error_set(
+			err, ERR_UNSUPPORTED, 0, "a node is not deleted; 'bulkhead down' stops it");
+	}
+	if (status < 0 && err->code == ERR_NOT_FOUND && ctl->args->ignore_not_found)
+		return 0;
+	return status;
+}
+
+static int delete_from_file(struct ctl *ctl, K8sPod *pod, void *user, struct error *err)
+{
+	const K8sObjectMeta *meta = pod->metadata;
+	const char *project;
+
+	(void)user;
+	if (!meta || !meta->name)
+		return error_set(err, ERR_INVALID, 0, "metadata.name: required to delete");
+	project = meta->namespace_ ? meta->namespace_ : ctl_project(ctl);
+	if (delete_pod(ctl, project, meta->name, err) < 0) {
+		if (err->code == ERR_NOT_FOUND && ctl->args->ignore_not_found)
+			return 0;
+		return -1;
+	}
+	return 0;
+}
+
+int ctl_delete(struct ctl *ctl, struct error *err)
+{
+	const struct args *args = ctl->args;
+	enum ctl_kind kind;
+	const char *name;
+
+	if (ctl_connect(ctl, err) < 0)
+		return -1;
+	if (args->files.len)
+		return ctl_each_pod(ctl, delete_from_file, NULL, err);
+	if (args->words_len < 2)
+		return error_set(
+			err, ERR_INVALID, 0, "delete what? 'bulkhead delete pod NAME' or -f FILE");
+	if (ctl_kind(args->words[1], &kind, &name, err) < 0)
+		return -1;
+	if (name)
+		return delete_one(ctl, kind, name, err);
+	if (args->words_len < 3)
+		return error_set(
+			err, ERR_INVALID, 0, "delete which %s? give its name", args->words[1]);
+	for (size_t i = 2; i < args->words_len; i++) {
+		if (delete_one(ctl, kind, args->words[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}

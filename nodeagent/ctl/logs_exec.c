@@ -1,0 +1,134 @@
+/* logs, exec and image import: the commands that pump bytes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bulkhead/v1/node.pb-c.h"
+#include "lib/cleanup.h"
+#include "nodeagent/ctl/archive.h"
+#include "nodeagent/ctl/ctl.h"
+#include "nodeagent/ctl/print.h"
+#include "nodeagent/ctl/stream.h"
+
+/* "pod/web" and "web" name the same pod. */
+static const char *pod_name(const char *word)
+{
+	return strncmp(word, "pod/", 4) == 0 ? word + 4 : word;
+}
+
+int ctl_logs(struct ctl *ctl, struct error *err)
+{
+	const struct args *args = ctl->args;
+	Bulkhead__V1__PodLogsRequest request = BULKHEAD__V1__POD_LOGS_REQUEST__INIT;
+	bool terminal = isatty(STDOUT_FILENO);
+	struct client_call *call;
+	ProtobufCMessage *message;
+	int n;
+
+	if (ctl_connect(ctl, err) < 0)
+		return -1;
+	request.project = (char *)(uintptr_t)ctl_project(ctl);
+	request.pod = (char *)(uintptr_t)pod_name(args->words[1]);
+	request.container = (char *)(uintptr_t)(args->container       ? args->container
+						: args->words_len > 2 ? args->words[2]
+								      : "");
+	request.follow = args->follow;
+	request.previous = args->previous;
+	request.timestamps = args->timestamps;
+	request.tail_lines = args->tail;
+	request.since_seconds = args->since;
+	request.limit_bytes = args->limit_bytes;
+	if (client_call_start(
+		    &call, ctl->client, "PodLogs", &request.base, CLIENT_NO_DEADLINE, err) < 0)
+		return -1;
+	while ((n = client_call_next(call, &message, err)) == 1) {
+		const Bulkhead__V1__PodLogsResponse *r = (Bulkhead__V1__PodLogsResponse *)message;
+
+		print_untrusted(stdout, r->data.data, r->data.len, terminal);
+		fflush(stdout);
+		ctl_free(message);
+	}
+	client_call_free(call);
+	return n;
+}
+
+int ctl_exec(struct ctl *ctl, struct error *err)
+{
+	const struct args *args = ctl->args;
+	Bulkhead__V1__ExecStart start = BULKHEAD__V1__EXEC_START__INIT;
+	struct stream_stdio stdio = { args->stdin_open ? STDIN_FILENO : -1, STDOUT_FILENO,
+		STDERR_FILENO };
+	const char *term = getenv("TERM");
+	int code;
+
+	if (!args->rest_len)
+		return error_set(
+			err, ERR_INVALID, 0, "exec what? 'bulkhead exec POD -- COMMAND [ARG...]'");
+	if (ctl_connect(ctl, err) < 0)
+		return -1;
+	start.project = (char *)(uintptr_t)ctl_project(ctl);
+	start.pod = (char *)(uintptr_t)pod_name(args->words[1]);
+	start.container = (char *)(uintptr_t)(args->container ? args->container : "");
+	start.command = (char **)(uintptr_t)args->rest;
+	start.n_command = args->rest_len;
+	start.tty = args->tty;
+	start.stdin = args->stdin_open;
+	start.term = (char *)(uintptr_t)(args->tty && term ? term : "");
+	if (stream_exec(ctl->client, &start, &stdio, &code, err) < 0)
+		return -1;
+	return code;
+}
+
+static void show_progress(void *user, uint64_t sent)
+{
+	uint64_t *shown = user;
+
+	if (isatty(STDERR_FILENO) && sent - *shown >= (1u << 20)) {
+		fprintf(stderr, "\rsent %llu MiB", (unsigned long long)(sent >> 20));
+		*shown = sent;
+	}
+}
+
+static int image_import(struct ctl *ctl, const char *path, struct error *err)
+{
+	Bulkhead__V1__ImportImageResponse *response = NULL;
+	struct archive_source source;
+	uint64_t shown = 0;
+	int status;
+
+	if (ctl_connect(ctl, err) < 0 || archive_source_open(&source, path, err) < 0)
+		return -1;
+	status = stream_import(ctl->client, ctl->args->name ? ctl->args->name : "", source.fd,
+		show_progress, &shown, &response, err);
+	if (shown)
+		fputc('\n', stderr);
+	if (archive_source_close(&source, status < 0 ? NULL : err) < 0 || status < 0) {
+		ctl_free(response);
+		return -1;
+	}
+	for (size_t i = 0; i < response->n_warnings; i++)
+		fprintf(stderr, "warning: %s\n", response->warnings[i]);
+	for (size_t i = 0; i < response->n_images; i++)
+		printf("image/%s imported (%s)\n", response->images[i]->name,
+			response->images[i]->digest);
+	ctl_free(response);
+	return 0;
+}
+
+int ctl_image(struct ctl *ctl, struct error *err)
+{
+	const char *verb = ctl->args->words[1];
+
+	if (strcmp(verb, "import") != 0)
+		return error_set(err, ERR_INVALID, 0,
+			"'image %s' is no command; there is 'image import', 'get images' and "
+			"'delete image'",
+			verb);
+	if (ctl->args->words_len != 3)
+		return error_set(err, ERR_INVALID, 0,
+			"import what? 'bulkhead image import FILE|DIRECTORY|- [--name NAME]'");
+	return image_import(ctl, ctl->args->words[2], err);
+}
