@@ -134,6 +134,9 @@ $(B)/%.o: %.c $(B)/gen/.stamp
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(CFLAGS_FILE) -MMD -MP -c -o $@ $<
 
+# The descriptor set is part of bulkhead-api: the assembler finds it where protoc put it.
+$(B)/nodeagent/api/descriptor_set.o: CFLAGS_FILE = -Wa,-I$(B)/gen
+
 define archive
 $(call lib_of,$(1)): $(call obj,$(SRC_$(1))) $(if $(filter proto,$(1)),$(GEN_O))
 	$$(call say,AR,$$@)
