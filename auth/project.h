@@ -1,0 +1,69 @@
+/*
+ * What a project owns by its number: OpenShift's UID range and MCS label, and the rules for project
+ * names and VNIDs. Pure arithmetic; the database decides which number is free.
+ */
+#ifndef AUTH_PROJECT_H
+#define AUTH_PROJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+
+#define PROJECT_BLOCKS     100000u     /* block indices are 0 .. PROJECT_BLOCKS - 1 */
+#define PROJECT_UID_BASE   1000000000u /* OpenShift's 1000000000-1999999999/10000 */
+#define PROJECT_UID_SIZE   10000u
+#define PROJECT_MCS_LABELS 5u    /* offsets of one project; the first is the project's label */
+#define PROJECT_MCS_CATS   1024u /* c0 .. c1023 */
+
+#define PROJECT_UID_RANGE_SIZE 24 /* "1999990000/10000" */
+#define PROJECT_MCS_SIZE       64 /* "s0:c1000,c495" and what others may write */
+#define PROJECT_NAME_SIZE      64
+
+#define PROJECT_VNID_DEFAULT 0u /* project "default": reaches and is reached by all */
+#define PROJECT_VNID_CONTROL 1u /* the control plane; no project has it */
+#define PROJECT_VNID_FIRST   10u
+#define PROJECT_VNID_MAX     0xffffffu
+
+/* An inclusive range is [start, start + size - 1]. */
+struct project_range {
+	uint32_t start;
+	uint32_t size;
+};
+
+/* What admission needs to know of a project. */
+struct project_facts {
+	char name[PROJECT_NAME_SIZE];
+	struct project_range uids; /* sa.scc.uid-range, also sa.scc.supplemental-groups */
+	char mcs[PROJECT_MCS_SIZE];
+};
+
+/* Block 0 is project "default". ERR_INVALID when block >= PROJECT_BLOCKS. */
+int project_uid_range(uint32_t block, char ret[PROJECT_UID_RANGE_SIZE], struct error *err);
+
+/*
+ * "s0:c1,c0" for block 0: the pair numbered block * 5 in co-lexicographic order of the pairs out of
+ * 1024 categories, the higher first (openshift/cluster-policy-controller, pkg/security/mcs).
+ */
+int project_mcs(uint32_t block, char ret[PROJECT_MCS_SIZE], struct error *err);
+
+/* Reads "start/size" or "start-end". Ids stay below 2^31. ERR_INVALID says which rule is broken. */
+int project_range_parse(const char *text, struct project_range *ret, struct error *err);
+
+/* "s0" or "s0:c1,c0", sensitivities s0-s15, categories below 1024, none twice. */
+int project_mcs_check(const char *text, struct error *err);
+
+/* From the texts of a ClusterProject. */
+int project_facts_parse(const char *name, const char *uid_range, const char *mcs,
+	struct project_facts *ret, struct error *err);
+
+/*
+ * An RFC 1123 label that a user may create: "default" is always there, names that start with
+ * "kube-" or "openshift-" and "openshift", "kubernetes", "bulkhead" are reserved.
+ */
+int project_name_check(const char *name, struct error *err);
+
+/* A VNID that a project may have: 0 only for "default", 10 .. 2^24-1 for every other. */
+int project_vnid_check(const char *name, uint32_t vnid, struct error *err);
+
+#endif
