@@ -1,0 +1,139 @@
+/*
+ * A pod's cgroups: one directory a pod, one beneath it a container, in every hierarchy that is
+ * mounted. Speaks cgroup v1 (controllers mounted one by one or together), v2, and the hybrid of
+ * both, where v2 has no controllers and serves only to hold and kill processes.
+ *
+ * Everything is reached beneath a root dirfd (normally /sys/fs/cgroup), so tests hand in a tree of
+ * plain files. Nothing here moves or mounts hierarchies.
+ */
+#ifndef NODEAGENT_CGROUP_CGROUP_H
+#define NODEAGENT_CGROUP_CGROUP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/error.h"
+
+enum cgroup_mode {
+	CGROUP_V1 = 1,      /* controllers by themselves, no v2 */
+	CGROUP_V2 = 2,      /* the unified hierarchy holds the controllers */
+	CGROUP_HYBRID = 3,  /* v1 controllers, and a v2 hierarchy without them beneath "unified" */
+};
+
+/* Controllers in use. The order is that of the v1 directories tried. */
+enum cgroup_controller {
+	CGROUP_CPU,
+	CGROUP_CPUACCT,
+	CGROUP_MEMORY,
+	CGROUP_PIDS,
+	CGROUP_DEVICES,
+	CGROUP_FREEZER,
+	CGROUP_BLKIO,
+	CGROUP_CONTROLLERS,
+};
+
+#define CGROUP_HIERARCHIES_MAX (CGROUP_CONTROLLERS + 1)
+
+/* Limits as the kernel takes them; 0 means none. */
+struct cgroup_limits {
+	uint64_t cpu_shares;  /* v1 scale, 2..262144 */
+	int64_t cpu_quota_us;
+	uint64_t cpu_period_us;
+	uint64_t memory_max;  /* bytes */
+	uint64_t pids_max;
+};
+
+struct cgroup_hierarchy {
+	char name[32];         /* directory beneath the root: "memory"; "" for pure v2 */
+	unsigned controllers;  /* set of 1 << enum cgroup_controller */
+	int fd;                /* its root, O_PATH */
+};
+
+/* The mounted hierarchies. */
+struct cgroup_tree {
+	enum cgroup_mode mode;
+	size_t len;
+	struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES_MAX];
+	int unified;           /* index of the v2 hierarchy, or -1 */
+};
+
+/* One group: a directory in each hierarchy of 'tree', which must outlive it. */
+struct cgroup {
+	const struct cgroup_tree *tree;
+	int fds[CGROUP_HIERARCHIES_MAX];  /* O_PATH, -1 where there is none */
+};
+
+/*
+ * Looks at what is mounted beneath 'root_dirfd'. Done with cgroup_tree_done().
+ * Errors: ERR_PRECONDITION (no cgroup hierarchy there).
+ */
+int cgroup_tree_open(struct cgroup_tree *ret, int root_dirfd, struct error *err);
+void cgroup_tree_done(struct cgroup_tree *tree);
+
+/* "cpu", "memory"... as v1 names its directories. */
+const char *cgroup_controller_name(enum cgroup_controller controller);
+
+/*
+ * Makes the group 'path' ("bulkhead/red/pod1"; no "..", no leading '/') with all its parents in
+ * every hierarchy; on v2 hands the controllers down to it and, when 'delegate', to its children.
+ * A group that exists already is opened as it is. Done with cgroup_done().
+ */
+int cgroup_make(struct cgroup *ret, const struct cgroup_tree *tree, const char *path, int delegate,
+	struct error *err);
+
+/* As cgroup_make for 'name' directly beneath 'parent'. */
+int cgroup_make_child(struct cgroup *ret, const struct cgroup *parent, const char *name,
+	struct error *err);
+
+/* Closes descriptors; the directories stay. A zeroed struct is allowed. */
+void cgroup_done(struct cgroup *cgroup);
+
+/*
+ * Writes the limits. A limit whose controller is not mounted is ERR_PRECONDITION and names both;
+ * checked for all limits before the first is written.
+ */
+int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits,
+	struct error *err);
+
+/*
+ * Denies every device but null, zero, full, random, urandom, tty, console, ptmx and pts: v1
+ * devices.deny/allow, v2 a BPF program. For a group without children; they inherit it.
+ */
+int cgroup_restrict_devices(const struct cgroup *cgroup, struct error *err);
+
+/*
+ * Moves process 'pid' (as the caller's pid namespace numbers it) into the group, in every hierarchy
+ * whose bit is not in 'already' (a set of 1 << index: where clone3(2) put it).
+ */
+int cgroup_attach(const struct cgroup *cgroup, pid_t pid, unsigned already, struct error *err);
+
+/* The descriptor for clone3(2) CLONE_INTO_CGROUP, or -1 where there is no v2. Borrowed. */
+int cgroup_clone_fd(const struct cgroup *cgroup);
+
+/* How many processes of the group (or below) the kernel has killed for memory so far. */
+int cgroup_oom_kills(const struct cgroup *cgroup, uint64_t *ret, struct error *err);
+
+/*
+ * Kills every process of the group and below: cgroup.kill where v2 has it, else freezer and pidfds
+ * until the group is empty. Does not wait for the processes to be reaped.
+ */
+int cgroup_kill(const struct cgroup *cgroup, struct error *err);
+
+/*
+ * Removes the group 'path' and every group below it. Absent is success; ERR_PRECONDITION when
+ * processes are left. Kills nothing.
+ */
+int cgroup_remove(const struct cgroup_tree *tree, const char *path, struct error *err);
+
+/*
+ * For whoever finds a pod without its shim: kills what is left in 'path' and removes it, waiting up
+ * to 'timeout_ms' for the processes to go. Absent is success.
+ */
+int cgroup_reap(const struct cgroup_tree *tree, const char *path, int timeout_ms,
+	struct error *err);
+
+/* cpu.weight for v1 shares, by crun's formula (1024 -> 100). 0 stays 0. */
+uint64_t cgroup_weight_of_shares(uint64_t shares);
+
+#endif

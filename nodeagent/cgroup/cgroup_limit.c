@@ -1,0 +1,203 @@
+/* Limits and memory events, for both versions, as one table a limit. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/fdio.h"
+#include "nodeagent/cgroup/cgroup_internal.h"
+
+#define CPU_PERIOD_DEFAULT_US 100000
+#define SHARES_MIN            2
+#define SHARES_MAX            262144
+
+/* Base-2 logarithm of x >= 1, to about 40 binary places; saves linking libm for one formula. */
+static double log2_of(double x)
+{
+	double log = 0;
+	double bit = 0.5;
+
+	for (; x >= 2; x /= 2)
+		log++;
+	for (int i = 0; i < 40; i++, bit /= 2) {
+		x *= x;
+		if (x >= 2) {
+			x /= 2;
+			log += bit;
+		}
+	}
+	return log;
+}
+
+/* 10 to the power of x >= 0, x < 10. */
+static double pow10_of(double x)
+{
+	const double ln10 = 2.302585092994045684;
+	double power = 1;
+	double sum = 1;
+	double term = 1;
+	double rest;
+
+	for (; x >= 1; x--)
+		power *= 10;
+	rest = x * ln10;
+	for (int i = 1; i < 40; i++) {
+		term *= rest / i;
+		sum += term;
+	}
+	return power * sum;
+}
+
+uint64_t cgroup_weight_of_shares(uint64_t shares)
+{
+	double l;
+	double weight;
+	uint64_t whole;
+
+	if (shares == 0)
+		return 0;
+	if (shares <= SHARES_MIN)
+		return 1;
+	if (shares >= SHARES_MAX)
+		return 10000;
+	l = log2_of((double)shares);
+	/* crun's curve through (2, 1), (1024, 100), (262144, 10000); rounded up, but not by noise. */
+	weight = pow10_of((l * l + 125 * l) / 612 - 7.0 / 34) - 1e-6;
+	whole = (uint64_t)weight;
+	return (double)whole < weight ? whole + 1 : whole;
+}
+
+static int poke_u64(int dirfd, const char *name, uint64_t value, struct error *err)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	return file_poke_at(dirfd, name, text, err);
+}
+
+static int shares_write(int dirfd, int v2, const struct cgroup_limits *l, struct error *err)
+{
+	if (v2)
+		return poke_u64(dirfd, "cpu.weight", cgroup_weight_of_shares(l->cpu_shares), err);
+	return poke_u64(dirfd, "cpu.shares", l->cpu_shares, err);
+}
+
+static int quota_write(int dirfd, int v2, const struct cgroup_limits *l, struct error *err)
+{
+	uint64_t period = l->cpu_period_us ? l->cpu_period_us : CPU_PERIOD_DEFAULT_US;
+	char text[64];
+
+	if (v2) {
+		snprintf(text, sizeof(text), "%" PRId64 " %" PRIu64, l->cpu_quota_us, period);
+		return file_poke_at(dirfd, "cpu.max", text, err);
+	}
+	if (poke_u64(dirfd, "cpu.cfs_period_us", period, err) < 0)
+		return -1;
+	return poke_u64(dirfd, "cpu.cfs_quota_us", (uint64_t)l->cpu_quota_us, err);
+}
+
+/* Memory and no swap beyond it: a limit that swaps would be none. */
+static int memory_write(int dirfd, int v2, const struct cgroup_limits *l, struct error *err)
+{
+	const char *swap = v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
+
+	if (poke_u64(dirfd, v2 ? "memory.max" : "memory.limit_in_bytes", l->memory_max, err) < 0)
+		return -1;
+	/* The file is absent where the kernel counts no swap. */
+	if (faccessat(dirfd, swap, F_OK, 0) == 0 &&
+		poke_u64(dirfd, swap, v2 ? 0 : l->memory_max, err) < 0)
+		return -1;
+	if (v2 && faccessat(dirfd, "memory.oom.group", F_OK, 0) == 0)
+		return file_poke_at(dirfd, "memory.oom.group", "1", err);
+	return 0;
+}
+
+static int pids_write(int dirfd, int v2, const struct cgroup_limits *l, struct error *err)
+{
+	(void)v2;
+	return poke_u64(dirfd, "pids.max", l->pids_max, err);
+}
+
+static int wants_shares(const struct cgroup_limits *l)
+{
+	return l->cpu_shares != 0;
+}
+
+static int wants_quota(const struct cgroup_limits *l)
+{
+	return l->cpu_quota_us != 0;
+}
+
+static int wants_memory(const struct cgroup_limits *l)
+{
+	return l->memory_max != 0;
+}
+
+static int wants_pids(const struct cgroup_limits *l)
+{
+	return l->pids_max != 0;
+}
+
+static const struct {
+	const char *field;
+	enum cgroup_controller controller;
+	int (*wants)(const struct cgroup_limits *limits);
+	int (*write)(int dirfd, int v2, const struct cgroup_limits *limits, struct error *err);
+} rows[] = {
+	{ "cpu_shares", CGROUP_CPU, wants_shares, shares_write },
+	{ "cpu_quota_us", CGROUP_CPU, wants_quota, quota_write },
+	{ "memory_max", CGROUP_MEMORY, wants_memory, memory_write },
+	{ "pids_max", CGROUP_PIDS, wants_pids, pids_write },
+};
+
+int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits,
+	struct error *err)
+{
+	int v2 = cgroup->tree->mode == CGROUP_V2;
+
+	if (limits->cpu_shares != 0 &&
+		(limits->cpu_shares < SHARES_MIN || limits->cpu_shares > SHARES_MAX))
+		return error_set(err, ERR_INVALID, 0, "limits.cpu_shares: %" PRIu64 " is not in %d..%d",
+			limits->cpu_shares, SHARES_MIN, SHARES_MAX);
+	if (limits->cpu_quota_us < 0)
+		return error_set(err, ERR_INVALID, 0, "limits.cpu_quota_us: %" PRId64 " is negative",
+			limits->cpu_quota_us);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].wants(limits) && cgroup_dirfd_of(cgroup, rows[i].controller) < 0)
+			return error_set(err, ERR_PRECONDITION, 0,
+				"limits.%s needs the cgroup controller '%s', which is not mounted", rows[i].field,
+				cgroup_controller_name(rows[i].controller));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int dirfd = cgroup_dirfd_of(cgroup, rows[i].controller);
+
+		if (rows[i].wants(limits) && rows[i].write(dirfd, v2, limits, err) < 0)
+			return error_prefix(err, "limits.%s", rows[i].field);
+	}
+	return 0;
+}
+
+int cgroup_oom_kills(const struct cgroup *cgroup, uint64_t *ret, struct error *err)
+{
+	int v2 = cgroup->tree->mode == CGROUP_V2;
+	int dirfd = cgroup_dirfd_of(cgroup, CGROUP_MEMORY);
+	cleanup_free char *text = NULL;
+	size_t size;
+	const char *p;
+
+	if (dirfd < 0) {
+		*ret = 0;
+		return 0;
+	}
+	if (file_read_at(dirfd, v2 ? "memory.events" : "memory.oom_control", 4096, &text, &size, err) < 0)
+		return -1;
+	for (p = text; p && *p; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (sscanf(p, "oom_kill %" SCNu64, ret) == 1)
+			return 0;
+	}
+	return error_set(err, ERR_UNSUPPORTED, 0, "the kernel counts no oom_kill for a memory cgroup");
+}

@@ -1,0 +1,145 @@
+/*
+ * bulkhead-shim: parent of one pod's containers. Builds the pod's sandbox, launches, reaps, writes
+ * logs; outlives the agent that started it. Its rights are root's; its children's are the pod's.
+ *
+ * usage: bulkhead-shim --socket PATH, with the agent's end of a SOCK_SEQPACKET pair as descriptor 3.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "nodeagent/shim/shim.h"
+#include "nodeagent/shim/sys.h"
+
+#define AGENT_FD 3
+
+/*
+ * Runs this program from a read-only mount that no path leads to: whatever a container does with
+ * /proc/self/exe before its own program replaces ours, the file cannot be written (CVE-2019-5736).
+ */
+static int run_sealed(char **argv, struct error *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+	cleanup_close int exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	cleanup_close int tree_fd = -1;
+	struct statvfs st;
+
+	if (exe_fd < 0 || fstatvfs(exe_fd, &st) < 0)
+		return error_set(err, ERR_INTERNAL, errno, "cannot look at /proc/self/exe");
+	if (st.f_flag & ST_RDONLY)
+		return 0;
+	tree_fd = sys_open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE);
+	if (tree_fd < 0 || sys_mount_setattr(tree_fd, "", 0, &attr) < 0)
+		return error_set(err, ERR_PRECONDITION, errno, "cannot seal the shim's program");
+	execveat(tree_fd, "", argv, environ, AT_EMPTY_PATH);
+	return error_set(err, ERR_PRECONDITION, errno, "cannot run the shim's program sealed");
+}
+
+static int arguments_parse(int argc, char **argv, const char **ret_socket, struct error *err)
+{
+	if (argc != 3 || strcmp(argv[1], "--socket") != 0 || argv[2][0] != '/')
+		return error_set(err, ERR_INVALID, 0, "usage: bulkhead-shim --socket /absolute/path");
+	*ret_socket = argv[2];
+	return 0;
+}
+
+/* 0 to 2 must be something, or a pipe of the first container would land there. */
+static int standard_fds_fill(struct error *err)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return error_set(err, ERR_INTERNAL, errno, "cannot open /dev/null");
+	}
+	return 0;
+}
+
+static int process_prepare(struct error *err)
+{
+	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2,
+		SIGALRM, SIGTTIN, SIGTTOU, SIGTSTP };
+
+	if (standard_fds_fill(err) < 0)
+		return -1;
+	/* Nobody but the agent ends a shim: a pod must not die with a terminal or a service. */
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	setsid();
+	umask(0);
+	prctl(PR_SET_NAME, "bulkhead-shim");
+	if (close_range(AGENT_FD + 1, ~0U, 0) < 0 || fcntl(AGENT_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return error_set(err, ERR_INVALID, errno, "descriptor %d is not the agent's", AGENT_FD);
+	/* Our mounts are nobody else's; unmounting on the host still reaches us, so that nothing is kept. */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return error_set(err, ERR_PRECONDITION, errno, "cannot make a mount namespace");
+	if (chdir("/") < 0)
+		return error_set(err, ERR_INTERNAL, errno, "cannot enter /");
+	return 0;
+}
+
+/*
+ * On cgroup v1 the first move of a process waits for an RCU grace period (some 10 ms); moves soon
+ * after it do not. A child that moves itself to where it is no trouble pays for that while the
+ * sandbox is being built.
+ */
+static void cgroup_warm(struct shim *shim)
+{
+	struct clone_args args = { .flags = CLONE_PIDFD };
+	int pidfd = -1;
+	pid_t pid;
+
+	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0)
+		return;
+	args.pidfd = (uint64_t)(uintptr_t)&pidfd;
+	pid = sys_clone3(&args);
+	if (pid == 0) {
+		int fd = open("/sys/fs/cgroup/pids/cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(fd >= 0 && write(fd, "0", 1) != 1);
+	}
+	if (pid > 0)
+		helper_watch(shim, pidfd);
+}
+
+static int shim_prepare(struct shim *shim, struct error *err)
+{
+	shim->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	shim->pid_ns_fd = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (shim->epoll_fd < 0 || shim->pid_ns_fd < 0)
+		return error_set(err, ERR_INTERNAL, errno, "cannot set up");
+	sandbox_init(&shim->sandbox);
+	seccomp_cache_init(&shim->seccomp);
+	cgroup_warm(shim);
+	/* What nearly every container needs: RuntimeDefault without a capability that changes it. */
+	seccomp_prefetch(&shim->seccomp, 0);
+	if (link_listen(shim, err) < 0)
+		return -1;
+	return link_open(shim, AGENT_FD, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct shim shim = { .link.fd = -1, .listen.fd = -1 };
+	struct error err;
+
+	log_init("bulkhead-shim", LOG_LEVEL_INFO);
+	if (arguments_parse(argc, argv, &shim.socket_path, &err) < 0 || run_sealed(argv, &err) < 0 ||
+		process_prepare(&err) < 0 || shim_prepare(&shim, &err) < 0 || shim_loop(&shim, &err) < 0) {
+		log_error("%s", err.text);
+		return err.code == ERR_INVALID ? 2 : 1;
+	}
+	return 0;
+}

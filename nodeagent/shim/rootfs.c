@@ -1,0 +1,106 @@
+#include "nodeagent/shim/rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/fdio.h"
+#include "lib/path.h"
+#include "nodeagent/shim/mnt.h"
+#include "nodeagent/shim/sys.h"
+
+int rootfs_directory_open(const char *pod_dir, const char *name, struct error *err)
+{
+	cleanup_free char *path = NULL;
+	int fd;
+
+	if (asprintf(&path, "%s/containers/%s", pod_dir, name) < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot open the container's directory");
+	fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", path);
+	return fd;
+}
+
+/* A tree may be large, so a child takes the time. It is the shim's to reap. */
+static int remove_later(int dirfd, int *ret_pidfd, struct error *err)
+{
+	struct clone_args args = { .flags = CLONE_PIDFD };
+	pid_t pid;
+
+	args.pidfd = (uint64_t)(uintptr_t)ret_pidfd;
+	pid = sys_clone3(&args);
+	if (pid < 0)
+		return error_set(err, ERR_EXHAUSTED, errno, "cannot clone");
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(tree_remove_at(dirfd, "old", NULL) < 0);
+	}
+	return 0;
+}
+
+/* upper and work become old/; an old/ that is being removed still is removed here and now. */
+static int move_aside(int dirfd, int *ret_pidfd, struct error *err)
+{
+	static const char *const names[][2] = { { "upper", "old/upper" }, { "work", "old/work" } };
+	int moved = 0;
+
+	if (faccessat(dirfd, "upper", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+		faccessat(dirfd, "work", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (mkdirat(dirfd, "old", 0700) < 0) {
+		if (errno != EEXIST || tree_remove_at(dirfd, "old", err) < 0 ||
+			mkdirat(dirfd, "old", 0700) < 0)
+			return error_set(err, error_code_of(errno), errno, "cannot move the old root aside");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (renameat(dirfd, names[i][0], dirfd, names[i][1]) == 0)
+			moved = 1;
+		else if (errno != ENOENT)
+			return error_set(err, error_code_of(errno), errno, "cannot move '%s' aside",
+				names[i][0]);
+	}
+	return moved ? remove_later(dirfd, ret_pidfd, err) : 0;
+}
+
+int rootfs_prepare(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, int *ret_pidfd,
+	struct error *err)
+{
+	struct mnt_owner root = { 0, 0 };
+	struct mnt_owner pod = { uid, gid };
+	cleanup_close int all_fd = mnt_mkdir(pod_dirfd, "containers", 0700, &root, err);
+	cleanup_close int fd = -1;
+	cleanup_close int upper_fd = -1;
+	cleanup_close int work_fd = -1;
+
+	*ret_pidfd = -1;
+	if (all_fd < 0)
+		return -1;
+	fd = mnt_mkdir(all_fd, name, 0700, &root, err);
+	if (fd < 0 || move_aside(fd, ret_pidfd, err) < 0)
+		return -1;
+	upper_fd = mnt_mkdir(fd, "upper", 0755, &pod, err);
+	work_fd = mnt_mkdir(fd, "work", 0700, &root, err);
+	return upper_fd < 0 || work_fd < 0 ? -1 : 0;
+}
+
+int rootfs_empty_dir(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid,
+	struct error *err)
+{
+	struct mnt_owner root = { 0, 0 };
+	struct mnt_owner pod = { uid, gid };
+	cleanup_close int all_fd = mnt_mkdir(pod_dirfd, "volumes", 0711, &root, err);
+	cleanup_close int fd = -1;
+
+	if (all_fd < 0)
+		return -1;
+	fd = mnt_mkdir(all_fd, name, 0777, &pod, err);
+	return fd < 0 ? error_prefix(err, "emptyDir '%s'", name) : 0;
+}

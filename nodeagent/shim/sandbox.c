@@ -1,0 +1,325 @@
+#include "nodeagent/shim/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/fdio.h"
+#include "lib/path.h"
+#include "nodeagent/shim/plan_check.h"
+#include "nodeagent/shim/sandbox_ns.h"
+#include "nodeagent/shim/selinux.h"
+#include "nodeagent/shim/sys.h"
+#include "nodeagent/shim/tmpfs.h"
+
+#define SCRATCH_SIZE   (1u << 20)
+#define SCRATCH_INODES 512
+#define SHM_SIZE       (64u << 20)
+#define SHM_INODES     16384
+#define REAP_MS        2000
+
+void sandbox_init(struct sandbox *sandbox)
+{
+	*sandbox = (struct sandbox){ .proc_fd = -1, .user_fd = -1, .net_fd = -1, .ipc_fd = -1,
+		.uts_fd = -1, .layer_userns_fd = -1, .netlink_fd = -1, .inet_fd = -1, .pod_dirfd = -1,
+		.log_dirfd = -1, .scratch_dirfd = -1 };
+}
+
+/* A step that leaves something behind has an undo in sandbox_down(), which copes with half of it. */
+struct sandbox_step {
+	const char *name;
+	int (*run)(struct sandbox *sandbox, struct error *err);
+	const char *reason;
+};
+
+static int open_directories(struct sandbox *s, struct error *err)
+{
+	s->pod_dirfd = open(s->plan->pod_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->pod_dirfd < 0)
+		return error_set(err, error_code_of(errno), errno, "pod_dir: cannot open '%s'",
+			s->plan->pod_dir);
+	s->log_dirfd = open(s->plan->log_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->log_dirfd < 0)
+		return error_set(err, error_code_of(errno), errno, "log_dir: cannot open '%s'",
+			s->plan->log_dir);
+	s->proc_fd = sys_proc_open();
+	if (s->proc_fd < 0)
+		return error_set(err, ERR_PRECONDITION, errno, "cannot mount a private procfs");
+	return 0;
+}
+
+static void limits_of(const Bulkhead__V1__CgroupLimits *message, struct cgroup_limits *ret)
+{
+	*ret = (struct cgroup_limits){ 0 };
+	if (!message)
+		return;
+	ret->cpu_shares = message->cpu_shares;
+	ret->cpu_quota_us = message->cpu_quota_us;
+	ret->cpu_period_us = message->cpu_period_us;
+	ret->memory_max = message->memory_max;
+	ret->pids_max = message->pids_max;
+}
+
+static int make_cgroups(struct sandbox *s, struct error *err)
+{
+	cleanup_close int root_fd = open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct cgroup_limits limits;
+
+	if (root_fd < 0)
+		return error_set(err, ERR_PRECONDITION, errno, "cannot open /sys/fs/cgroup");
+	if (cgroup_tree_open(&s->tree, root_fd, err) < 0)
+		return -1;
+	/* From here on there may be something to remove, even when the next call fails half way. */
+	s->cgroup_made = 1;
+	if (cgroup_make(&s->cgroup, &s->tree, s->plan->cgroup, 1, err) < 0)
+		return -1;
+	limits_of(s->plan->limits, &limits);
+	if (cgroup_limit(&s->cgroup, &limits, err) < 0)
+		return -1;
+	return cgroup_restrict_devices(&s->cgroup, err);
+}
+
+/* Attaches a tmpfs on the directory 'name' beneath 'dirfd', which it makes. */
+static int attach(int dirfd, const char *name, int mount_fd, struct error *err)
+{
+	cleanup_close int at_fd = -1;
+
+	if (mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)
+		return error_set(err, error_code_of(errno), errno, "cannot make '%s'", name);
+	at_fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (at_fd < 0 || sys_move_mount(mount_fd, at_fd) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot mount on '%s'", name);
+	return 0;
+}
+
+static const char *context_of(const struct sandbox *s)
+{
+	return s->plan->selinux_mount_label[0] ? s->plan->selinux_mount_label : NULL;
+}
+
+static int make_scratch(struct sandbox *s, struct error *err)
+{
+	struct tmpfs_options scratch = { .size = SCRATCH_SIZE, .inodes = SCRATCH_INODES, .mode = 0700,
+		.attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		.context = context_of(s) };
+	struct tmpfs_options shm = { .size = SHM_SIZE, .inodes = SHM_INODES, .mode = 01777,
+		.uid = s->root_uid, .gid = s->root_gid,
+		.attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		.context = context_of(s) };
+	cleanup_close int fd = tmpfs_make(&scratch, err);
+	cleanup_close int shm_fd = -1;
+
+	if (fd < 0 || attach(s->pod_dirfd, SANDBOX_DIR, fd, err) < 0)
+		return -1;
+	s->scratch_dirfd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->scratch_dirfd < 0)
+		return error_set(err, ERR_INTERNAL, errno, "cannot open the shim's tmpfs");
+	shm_fd = tmpfs_make(&shm, err);
+	if (shm_fd < 0)
+		return error_prefix(err, "/dev/shm");
+	return attach(s->scratch_dirfd, "shm", shm_fd, err);
+}
+
+static int volume_make(struct sandbox *s, size_t i, struct error *err)
+{
+	const Bulkhead__V1__Tmpfs *t = s->plan->tmpfs[i];
+	int secret = t->kind == BULKHEAD__V1__TMPFS_KIND__TMPFS_SECRET;
+	struct tmpfs_options options = { .size = t->size, .inodes = t->inodes, .uid = t->uid,
+		.gid = t->gid, .mode = t->mode, .noswap = secret,
+		.attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		.context = context_of(s) };
+	cleanup_close int fd = tmpfs_make(&options, err);
+	char name[32];
+
+	if (fd < 0)
+		return -1;
+	snprintf(name, sizeof(name), "v%zu", i);
+	if (attach(s->scratch_dirfd, name, fd, err) < 0)
+		return -1;
+	s->tmpfs[i].secret = secret;
+	s->tmpfs[i].dirfd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->tmpfs[i].dirfd < 0)
+		return error_set(err, ERR_INTERNAL, errno, "cannot open it");
+	return 0;
+}
+
+static int make_volumes(struct sandbox *s, struct error *err)
+{
+	size_t len = s->plan->n_tmpfs;
+
+	s->tmpfs = calloc(len + 1, sizeof(*s->tmpfs));
+	if (!s->tmpfs)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make volumes");
+	s->tmpfs_len = len;
+	for (size_t i = 0; i < len; i++)
+		s->tmpfs[i].dirfd = -1;
+	for (size_t i = 0; i < len; i++) {
+		if (volume_make(s, i, err) < 0)
+			return error_prefix(err, "tmpfs '%s'", s->plan->tmpfs[i]->name);
+	}
+	return 0;
+}
+
+static int write_lines(struct sandbox *s, const char *name, char **lines, size_t len,
+	struct error *err)
+{
+	cleanup_close int fd = openat(s->scratch_dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		0644);
+
+	if (fd < 0 || fchown(fd, s->root_uid, s->root_gid) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot make '%s'", name);
+	for (size_t i = 0; i < len; i++) {
+		if (fd_write_all(fd, lines[i], strlen(lines[i]), err) < 0 || fd_write_all(fd, "\n", 1, err) < 0)
+			return error_prefix(err, "etc file '%s'", name);
+	}
+	return 0;
+}
+
+static int make_files(struct sandbox *s, struct error *err)
+{
+	if (write_lines(s, "hosts", s->plan->etc_hosts, s->plan->n_etc_hosts, err) < 0 ||
+		write_lines(s, "resolv.conf", s->plan->etc_resolv, s->plan->n_etc_resolv, err) < 0)
+		return -1;
+	return write_lines(s, "hostname", &s->plan->hostname, 1, err);
+}
+
+/* A user namespace that nobody lives in: it only says how image ids become the pod's. */
+static int make_layer_map(struct sandbox *s, struct error *err)
+{
+	const struct id_row *row = id_map_row(&s->map, 0);
+	struct id_map map = { .len = 1 };
+
+	map.rows[0] = (struct id_row){ s->plan->image_base, s->root_uid, row ? row->count : 65536 };
+	s->layer_userns_fd = userns_make(&map, s->proc_fd, err);
+	return s->layer_userns_fd < 0 ? error_prefix(err, "image_base") : 0;
+}
+
+static const struct sandbox_step steps[] = {
+	{ "cgroups", make_cgroups, "first: the limits hold before anything of the pod exists" },
+	{ "scratch", make_scratch, "carries the mount points of the next ones" },
+	{ "volumes", make_volumes, "before SANDBOX_READY, which hands secret ones to the agent" },
+	{ "files", make_files, "owned by the pod's root, so after the id map is known" },
+	{ "layer map", make_layer_map, "needed by every container's root" },
+};
+
+static int build(struct sandbox *s, struct error *err)
+{
+	struct sandbox_ns ns;
+
+	if (plan_check_sandbox(s->plan, &s->map, err) < 0)
+		return -1;
+	if (s->plan->selinux_mount_label[0] && !selinux_enabled())
+		return error_set(err, ERR_PRECONDITION, 0,
+			"selinux_mount_label is set but SELinux is not enabled on this node");
+	if (id_map_outside(&s->map, 0, &s->root_uid, err) < 0)
+		return error_prefix(err, "uid_map");
+	s->root_gid = s->root_uid;
+	if (open_directories(s, err) < 0 || sandbox_ns_start(&ns, s, err) < 0)
+		return -1;
+	/* The child makes the network namespace meanwhile, which takes longest. */
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		if (steps[i].run(s, err) < 0) {
+			error_prefix(err, "%s", steps[i].name);
+			sandbox_ns_finish(&ns, NULL, NULL);
+			return -1;
+		}
+	}
+	return sandbox_ns_finish(&ns, s, err);
+}
+
+int sandbox_up(struct sandbox *sandbox, Bulkhead__V1__SandboxPlan *plan, struct error *err)
+{
+	if (sandbox->plan) {
+		bulkhead__v1__sandbox_plan__free_unpacked(plan, NULL);
+		return error_set(err, ERR_EXISTS, 0, "the pod has its sandbox already");
+	}
+	sandbox->plan = plan;
+	if (build(sandbox, err) < 0) {
+		error_prefix(err, "sandbox");
+		sandbox_down(sandbox, NULL);
+		return -1;
+	}
+	return 0;
+}
+
+static void close_all(struct sandbox *s)
+{
+	int *const fds[] = { &s->proc_fd, &s->user_fd, &s->net_fd, &s->ipc_fd, &s->uts_fd,
+		&s->layer_userns_fd, &s->netlink_fd, &s->inet_fd, &s->pod_dirfd, &s->log_dirfd,
+		&s->scratch_dirfd };
+
+	for (size_t i = 0; i < s->tmpfs_len; i++)
+		cleanup_close_fn(&s->tmpfs[i].dirfd);
+	free(s->tmpfs);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		cleanup_close_fn(fds[i]);
+}
+
+int sandbox_down(struct sandbox *sandbox, struct error *err)
+{
+	int n = 0;
+
+	if (!sandbox->plan)
+		return 0;
+	if (sandbox->cgroup_made) {
+		cgroup_done(&sandbox->cgroup);
+		n = cgroup_reap(&sandbox->tree, sandbox->plan->cgroup, REAP_MS, err);
+		cgroup_tree_done(&sandbox->tree);
+	}
+	if (sandbox->scratch_dirfd >= 0) {
+		cleanup_free char *path = NULL;
+
+		if (asprintf(&path, "%s/" SANDBOX_DIR, sandbox->plan->pod_dir) > 0) {
+			umount2(path, MNT_DETACH);
+			rmdir(path);
+		}
+	}
+	close_all(sandbox);
+	bulkhead__v1__sandbox_plan__free_unpacked(sandbox->plan, NULL);
+	sandbox_init(sandbox);
+	return n;
+}
+
+size_t sandbox_fds(const struct sandbox *sandbox, int *ret)
+{
+	size_t n = 0;
+
+	ret[n++] = sandbox->net_fd;
+	ret[n++] = sandbox->netlink_fd;
+	ret[n++] = sandbox->inet_fd;
+	for (size_t i = 0; i < sandbox->tmpfs_len; i++) {
+		if (sandbox->tmpfs[i].secret)
+			ret[n++] = sandbox->tmpfs[i].dirfd;
+	}
+	return n;
+}
+
+int sandbox_tmpfs_find(const struct sandbox *sandbox, const char *name)
+{
+	for (size_t i = 0; i < sandbox->tmpfs_len; i++) {
+		if (strcmp(sandbox->plan->tmpfs[i]->name, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+int sandbox_volume_own(const struct sandbox *sandbox, const Bulkhead__V1__VolumeOwn *message,
+	struct error *err)
+{
+	int i = sandbox_tmpfs_find(sandbox, message->volume);
+
+	if (i < 0 || !sandbox->tmpfs[i].secret)
+		return error_set(err, ERR_NOT_FOUND, 0, "volume '%s' is no secret volume of this pod",
+			message->volume);
+	if (tmpfs_own(sandbox->tmpfs[i].dirfd, message->directory, message->uid, message->gid,
+		    message->group_readable, err) < 0)
+		return error_prefix(err, "volume '%s'", message->volume);
+	return 0;
+}

@@ -1,0 +1,143 @@
+/*
+ * The state of one shim: its pod, its connection, its containers and execs, and the event loop
+ * that drives them. One thread; every descriptor that can become ready is a struct source.
+ */
+#ifndef NODEAGENT_SHIM_SHIM_H
+#define NODEAGENT_SHIM_SHIM_H
+
+#include <stdint.h>
+
+#include "lib/ipc.h"
+#include "nodeagent/shim/cri_log.h"
+#include "nodeagent/shim/launch.h"
+#include "nodeagent/shim/sandbox.h"
+#include "nodeagent/shim/seccomp_filter.h"
+#include "proto/ipc_table.h"
+
+#define SHIM_CONTAINERS_MAX 128
+#define SHIM_EXECS_MAX      128
+
+struct shim;
+
+/* Something to poll. Embedded in its owner; 'fd' is owned, -1 when there is nothing. */
+struct source {
+	int fd;
+	void (*ready)(struct shim *shim, struct source *source);
+	void *owner;
+};
+
+enum container_state {
+	CONTAINER_STARTING,
+	CONTAINER_RUNNING,
+	CONTAINER_EXITED,
+};
+
+struct container {
+	struct container *next;
+	Bulkhead__V1__ContainerPlan *plan;  /* owned */
+	enum container_state state;
+	uint32_t serial;                    /* of the plan's frame, to reply to */
+	uint64_t caps;
+	struct source process;              /* pidfd */
+	struct source status;               /* launch reports */
+	struct source output[CRI_STREAMS];  /* pipes, or the pty master as stdout */
+	struct cri_log *log;
+	struct cgroup cgroup;
+	uint64_t oom_before;
+	int killed;                         /* we sent SIGKILL ourselves */
+	int stdin_fd;                       /* write end, held open */
+	int fds[LAUNCH_FDS];
+	struct user user;
+	int ready;                          /* LAUNCH_READY came */
+	struct error error;                 /* why it did not start */
+	int pid;
+	uint64_t received, cloned, mounted, exec;
+	uint64_t started_at;
+	int wait_status;
+	int oom_killed;
+	uint64_t finished_at;
+};
+
+struct exec {
+	struct exec *next;
+	uint64_t id;
+	uint32_t serial;
+	struct container *container;        /* borrowed; outlives its execs, which die with its pid 1 */
+	struct source process;
+	struct source status;
+	int fds[3];                         /* for the agent */
+	size_t fds_len;
+	int ready;
+	int started;                        /* ExecStarted was sent */
+	struct error error;
+};
+
+struct shim {
+	int epoll_fd;
+	int pid_ns_fd;                      /* our own, to come back to */
+	const char *socket_path;
+	struct ipc *ipc;                    /* NULL while the agent is away */
+	struct source link;
+	struct source listen;
+	struct sandbox sandbox;
+	struct seccomp_cache seccomp;
+	struct container *containers;
+	struct exec *execs;
+	int destroying;
+	uint32_t destroy_serial;
+	uint64_t destroy_deadline;
+	int done;
+};
+
+/* Takes over 'fd' and polls it for input. */
+int source_add(struct shim *shim, struct source *source, int fd,
+	void (*ready)(struct shim *shim, struct source *source), void *owner, struct error *err);
+/* Stops and closes; one whose fd is -1 is allowed. */
+void source_done(struct source *source);
+
+/* Reaps the child behind 'pidfd' (taken over; -1 is none) when it ends. */
+void helper_watch(struct shim *shim, int pidfd);
+/* Runs until shim->done. */
+int shim_loop(struct shim *shim, struct error *err);
+
+/* Sends when the agent is there. What it misses, SHIM_STATE tells it later. */
+void shim_send(struct shim *shim, enum ipc_type type, uint32_t reply_to,
+	const ProtobufCMessage *message, const int *fds, size_t fds_len);
+
+/* link.c: the connection to the agent. */
+int link_open(struct shim *shim, int agent_fd, struct error *err);
+void link_close(struct shim *shim);
+int link_listen(struct shim *shim, struct error *err);
+/* Writes what is queued, waiting up to 'timeout_ms'. */
+void link_flush(struct shim *shim, int timeout_ms);
+
+/* dispatch.c: one frame from the agent. Errors mean the connection is to be closed. */
+int dispatch(struct shim *shim, struct ipc_frame *frame, struct error *err);
+void dispatch_state_send(struct shim *shim);
+/* Goes on with a SHIM_DESTROY once the last container is gone or time is up. */
+void dispatch_destroy_step(struct shim *shim);
+
+/* container.c */
+void container_plan(struct shim *shim, Bulkhead__V1__ContainerPlan *plan, uint32_t serial);
+struct container *container_find(const struct shim *shim, const char *name);
+int container_kill(struct container *container, int sig, struct error *err);
+int container_alive(const struct container *container);
+void container_free(struct shim *shim, struct container *container);
+/* The messages as of now; strings are borrowed, 'error' backs 'started'. */
+void container_started_fill(const struct container *c, Bulkhead__V1__ContainerStarted *started,
+	Bulkhead__V1__LaunchTimes *times, Bulkhead__V1__Error *error);
+void container_exited_fill(const struct container *c, Bulkhead__V1__ContainerExited *exited);
+
+/* start.c: everything between a plan and the clone. */
+int container_start(struct shim *shim, struct container *container, struct error *err);
+int filters_load(struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, uint64_t caps,
+	struct launch *launch, struct error *err);
+void filters_free(struct launch *launch);
+
+/* exec.c */
+void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial);
+void exec_kill(struct shim *shim, uint64_t id);
+/* Ends the execs of a container whose first process is gone. */
+void exec_container_gone(struct shim *shim, const struct container *container);
+
+#endif

@@ -1,0 +1,193 @@
+/* From a plan to a clone: directories, cgroup, log, pipes, filter. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/fdio.h"
+#include "nodeagent/shim/rootfs.h"
+#include "nodeagent/shim/shim.h"
+#include "nodeagent/shim/sys.h"
+
+int filters_load(struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, uint64_t caps,
+	struct launch *launch, struct error *err)
+{
+	const struct seccomp_filter *filter;
+	const char *profile = plan->seccomp == BULKHEAD__V1__SECCOMP_KIND__SECCOMP_LOCALHOST ?
+					plan->seccomp_profile :
+					NULL;
+
+	if (plan->seccomp == BULKHEAD__V1__SECCOMP_KIND__SECCOMP_UNCONFINED)
+		return 0;
+	if (seccomp_get(&shim->seccomp, profile, caps, &filter, err) < 0)
+		return -1;
+	for (size_t i = 0; i < filter->len; i++) {
+		if (seccomp_read(filter, i, &launch->filters[i], &launch->filters_len[i], err) < 0)
+			return -1;
+		launch->filters_count = i + 1;
+	}
+	return 0;
+}
+
+void filters_free(struct launch *launch)
+{
+	for (size_t i = 0; i < SECCOMP_FILTERS_MAX; i++)
+		free(launch->filters[i]);
+}
+
+static void close_pair(int pair[2])
+{
+	cleanup_close_fn(&pair[0]);
+	cleanup_close_fn(&pair[1]);
+	pair[0] = pair[1] = -1;
+}
+
+struct ends {
+	int status[2];  /* [0] the shim's */
+	int in[2];
+	int out[2];
+	int errors[2];
+};
+
+static void ends_close(struct ends *e)
+{
+	close_pair(e->status);
+	close_pair(e->in);
+	close_pair(e->out);
+	close_pair(e->errors);
+}
+
+#define cleanup_ends __attribute__((cleanup(ends_close)))
+#define ENDS_NONE    ((struct ends){ { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 } })
+
+static int ends_open(struct ends *e, const Bulkhead__V1__ContainerPlan *plan, struct error *err)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, e->status) < 0)
+		return error_set(err, ERR_EXHAUSTED, errno, "cannot make a socket pair");
+	if (plan->tty)
+		return 0;
+	if ((plan->stdin && pipe2(e->in, O_CLOEXEC) < 0) || pipe2(e->out, O_CLOEXEC) < 0 ||
+		pipe2(e->errors, O_CLOEXEC) < 0)
+		return error_set(err, ERR_EXHAUSTED, errno, "cannot make a pipe");
+	if (fd_set_nonblock(e->out[0], 1, err) < 0 || fd_set_nonblock(e->errors[0], 1, err) < 0)
+		return -1;
+	return 0;
+}
+
+static int cgroup_prepare(struct shim *shim, struct container *c, struct error *err)
+{
+	const Bulkhead__V1__CgroupLimits *l = c->plan->limits;
+	struct cgroup_limits limits = { 0 };
+
+	if (l) {
+		limits.cpu_shares = l->cpu_shares;
+		limits.cpu_quota_us = l->cpu_quota_us;
+		limits.cpu_period_us = l->cpu_period_us;
+		limits.memory_max = l->memory_max;
+		limits.pids_max = l->pids_max;
+	}
+	if (cgroup_make_child(&c->cgroup, &shim->sandbox.cgroup, c->plan->name, err) < 0)
+		return -1;
+	if (cgroup_limit(&c->cgroup, &limits, err) < 0)
+		return -1;
+	return cgroup_oom_kills(&c->cgroup, &c->oom_before, err);
+}
+
+static int directories_prepare(struct shim *shim, struct container *c, struct error *err)
+{
+	const struct sandbox *s = &shim->sandbox;
+	int remover_fd;
+
+	for (size_t i = 0; i < c->plan->n_mounts; i++) {
+		const Bulkhead__V1__Mount *m = c->plan->mounts[i];
+
+		if (m->kind == BULKHEAD__V1__MOUNT_KIND__MOUNT_EMPTY_DIR &&
+			rootfs_empty_dir(s->pod_dirfd, m->volume, s->root_uid, s->root_gid, err) < 0)
+			return -1;
+	}
+	if (rootfs_prepare(s->pod_dirfd, c->plan->name, s->root_uid, s->root_gid, &remover_fd, err) < 0)
+		return -1;
+	helper_watch(shim, remover_fd);
+	return cri_log_open(&c->log, s->log_dirfd, c->plan->name, c->plan->restart, CRI_FILE_SIZE_MAX,
+		err);
+}
+
+/* Clones into the v2 cgroup where there is one and moves the child into the others meanwhile. */
+static int clone_container(struct container *c, struct launch *launch, struct ends *ends,
+	int *ret_pidfd, struct error *err)
+{
+	struct clone_args args = { .flags = CLONE_PIDFD | CLONE_NEWPID | CLONE_NEWNS };
+	int group_fd = cgroup_clone_fd(&c->cgroup);
+	unsigned already = 0;
+	pid_t pid;
+
+	if (group_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)group_fd;
+		already = 1u << c->cgroup.tree->unified;
+	}
+	args.pidfd = (uint64_t)(uintptr_t)ret_pidfd;
+	pid = sys_clone3(&args);
+	if (pid < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot clone");
+	if (pid == 0) {
+		close(ends->status[0]);
+		launch_container_child(launch);
+	}
+	c->pid = pid;
+	c->cloned = monotonic_usec();
+	close(ends->status[1]);
+	ends->status[1] = -1;
+	if (cgroup_attach(&c->cgroup, pid, already, err) < 0 ||
+		sys_send_fds(ends->status[0], "g", 1, NULL, 0) < 0) {
+		sys_pidfd_kill(*ret_pidfd, SIGKILL);
+		return err->code ? -1 : error_set(err, ERR_INTERNAL, errno, "the child died early");
+	}
+	return 0;
+}
+
+int container_start(struct shim *shim, struct container *c, struct error *err)
+{
+	cleanup_ends struct ends ends = ENDS_NONE;
+	cleanup_close int pidfd = -1;
+	struct launch launch;
+	int n;
+
+	launch_init(&launch);
+	err->code = ERR_NONE;
+	if (directories_prepare(shim, c, err) < 0 || cgroup_prepare(shim, c, err) < 0 ||
+		ends_open(&ends, c->plan, err) < 0)
+		return -1;
+	if (filters_load(shim, c->plan, c->caps, &launch, err) < 0) {
+		filters_free(&launch);
+		return -1;
+	}
+	launch.sandbox = &shim->sandbox;
+	launch.plan = c->plan;
+	launch.args = c->plan->args;
+	launch.args_len = c->plan->n_args;
+	launch.caps = c->caps;
+	launch.status_fd = ends.status[1];
+	launch.stdio[0] = ends.in[0];
+	launch.stdio[1] = ends.out[1];
+	launch.stdio[2] = ends.errors[1];
+	launch.tty = c->plan->tty;
+	n = clone_container(c, &launch, &ends, &pidfd, err);
+	filters_free(&launch);
+	if (n < 0) {
+		if (pidfd >= 0)
+			sys_pidfd_reap(pidfd, NULL);
+		return -1;
+	}
+	c->process.fd = take_fd(&pidfd);
+	c->status.fd = take_fd(&ends.status[0]);
+	c->output[CRI_STDOUT].fd = take_fd(&ends.out[0]);
+	c->output[CRI_STDERR].fd = take_fd(&ends.errors[0]);
+	c->stdin_fd = take_fd(&ends.in[1]);
+	return 0;
+}
