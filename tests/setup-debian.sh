@@ -47,11 +47,9 @@ if [ ! -e "$policy" ]; then
 	made_policy=1
 fi
 status=0
-{
-	apt-get update &&
-		# shellcheck disable=SC2086 # a list of names
-		apt-get install -y --no-install-recommends $missing
-} >"$log" 2>&1 || status=$?
+apt-get update >"$log" 2>&1 || status=$?
+# shellcheck disable=SC2086 # a list of names
+[ "$status" != 0 ] || apt-get install -y --no-install-recommends $missing >>"$log" 2>&1 || status=$?
 [ -z "$made_policy" ] || rm -f "$policy"
 if [ "$status" != 0 ]; then
 	tail -n 20 "$log" >&2
