@@ -50,20 +50,19 @@ static void output_ready(struct shim *shim, struct source *source)
 {
 	struct container *c = source->owner;
 
-	(void)shim;
 	if (output_read(c, (enum cri_stream)(source - c->output)) < 0)
-		source_done(source);
+		source_done(shim, source);
 }
 
 /* Takes what is there; another container may hold the other end, so the end is not waited for. */
-static void output_end(struct container *c)
+static void output_end(struct shim *shim, struct container *c)
 {
 	for (int i = 0; i < CRI_STREAMS; i++) {
 		for (size_t n = 0; c->output[i].fd >= 0 && n < DRAIN_MAX; n += READ_SIZE) {
 			if (output_read(c, (enum cri_stream)i) <= 0)
 				break;
 		}
-		source_done(&c->output[i]);
+		source_done(shim, &c->output[i]);
 	}
 	if (c->log && cri_log_dropped(c->log) > 0)
 		log_warning("container '%s': %llu log records could not be written", c->plan->name,
@@ -90,9 +89,9 @@ void container_free(struct shim *shim, struct container *container)
 		at = &(*at)->next;
 	if (*at)
 		*at = container->next;
-	output_end(container);
-	source_done(&container->process);
-	source_done(&container->status);
+	output_end(shim, container);
+	source_done(shim, &container->process);
+	source_done(shim, &container->status);
 	fds_close(container);
 	cgroup_done(&container->cgroup);
 	bulkhead__v1__container_plan__free_unpacked(container->plan, NULL);
@@ -167,7 +166,7 @@ static void started_send(struct shim *shim, const struct container *c)
 /* Whether the start succeeded is known once the status stream has ended. */
 static void start_decided(struct shim *shim, struct container *c)
 {
-	source_done(&c->status);
+	source_done(shim, &c->status);
 	if (c->state != CONTAINER_STARTING)
 		return;
 	c->exec = monotonic_usec();
@@ -281,9 +280,9 @@ static void process_ready(struct shim *shim, struct source *source)
 		start_decided(shim, c);
 	}
 	c->oom_killed = oom_judge(c);
-	source_done(&c->process);
+	source_done(shim, &c->process);
 	exec_container_gone(shim, c);
-	output_end(c);
+	output_end(shim, c);
 	fds_close(c);
 	cgroup_end(shim, c);
 	c->state = CONTAINER_EXITED;
@@ -382,9 +381,9 @@ void container_plan(struct shim *shim, Bulkhead__V1__ContainerPlan *plan, uint32
 		container_kill(c, SIGKILL, NULL);
 		if (c->process.fd >= 0 && poll(&p, 1, -1) >= 0)
 			sys_pidfd_reap(c->process.fd, NULL);
-		source_done(&c->process);
+		source_done(shim, &c->process);
 		start_decided(shim, c);
-		output_end(c);
+		output_end(shim, c);
 		if (c->cgroup.tree)
 			cgroup_end(shim, c);
 	}

@@ -25,8 +25,8 @@ static void exec_free(struct shim *shim, struct exec *e)
 		at = &(*at)->next;
 	if (*at)
 		*at = e->next;
-	source_done(&e->process);
-	source_done(&e->status);
+	source_done(shim, &e->process);
+	source_done(shim, &e->status);
 	for (size_t i = 0; i < ARRAY_LEN(e->fds); i++)
 		cleanup_close_fn(&e->fds[i]);
 	free(e);
@@ -54,7 +54,7 @@ static void started_send(struct shim *shim, struct exec *e)
 
 static void start_decided(struct shim *shim, struct exec *e)
 {
-	source_done(&e->status);
+	source_done(shim, &e->status);
 	if (e->started)
 		return;
 	if (!e->ready && e->error.code == ERR_NONE)

@@ -30,7 +30,8 @@ void link_close(struct shim *shim)
 {
 	if (!shim->ipc)
 		return;
-	/* ipc_free() closes the descriptor that the source watches. */
+	/* ipc_free() closes the descriptor; copies in children must not keep it polled. */
+	epoll_ctl(shim->epoll_fd, EPOLL_CTL_DEL, ipc_fd(shim->ipc), NULL);
 	ipc_free(shim->ipc);
 	shim->ipc = NULL;
 	shim->link.fd = -1;

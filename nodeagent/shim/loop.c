@@ -23,18 +23,20 @@ int source_add(struct shim *shim, struct source *source, int fd,
 	return 0;
 }
 
-void source_done(struct source *source)
+void source_done(struct shim *shim, struct source *source)
 {
-	/* Closing the last descriptor ends the polling as well; nothing of these is duplicated. */
-	cleanup_close_fn(&source->fd);
+	if (source->fd < 0)
+		return;
+	/* By hand: a child on its way to exec holds copies, and closing ours would not end the polling. */
+	epoll_ctl(shim->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+	close(source->fd);
 	source->fd = -1;
 }
 
 static void helper_ready(struct shim *shim, struct source *source)
 {
-	(void)shim;
 	sys_pidfd_try_reap(source->fd, NULL);
-	source_done(source);
+	source_done(shim, source);
 	free(source);
 }
 

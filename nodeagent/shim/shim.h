@@ -93,7 +93,7 @@ struct shim {
 int source_add(struct shim *shim, struct source *source, int fd,
 	void (*ready)(struct shim *shim, struct source *source), void *owner, struct error *err);
 /* Stops and closes; one whose fd is -1 is allowed. */
-void source_done(struct source *source);
+void source_done(struct shim *shim, struct source *source);
 
 /* Reaps the child behind 'pidfd' (taken over; -1 is none) when it ends. */
 void helper_watch(struct shim *shim, int pidfd);
