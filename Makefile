@@ -85,6 +85,7 @@ endef
 OVS_CACHE ?= build-ovs
 OVS_A := $(OVS_CACHE)/src/build/lib/.libs/libopenvswitch.a
 
+comma := ,
 have = $(wildcard $(1))
 ifneq ($(call have,nodeagent/agent/main.c),)
 $(eval $(call binary,bulkhead-agent,nodeagent/agent/main.c,agent image cgroup auth proto lib,$(BASE_LIBS) -lsystemd -lcap -lselinux -lcrypto))
@@ -99,7 +100,7 @@ ifneq ($(call have,secrets/main.c),)
 $(eval $(call binary,bulkhead-secretd,secrets/main.c,secrets proto lib,$(BASE_LIBS) -lcrypto -lseccomp -lcap))
 endif
 ifneq ($(call have,netplugin/main.c),)
-$(eval $(call binary,bulkhead-netd,netplugin/main.c,net proto lib,$(BASE_LIBS) -lseccomp -lcap -lnftnl -lmnl -lssl -lcrypto -lm -lpthread,$(OVS_A)))
+$(eval $(call binary,bulkhead-netd,netplugin/main.c,net proto lib,$(BASE_LIBS) -lseccomp -lcap -lnftnl -lmnl -lssl -lcrypto -lm -lpthread -Wl$(comma)--wrap=connect,$(OVS_A)))
 endif
 ifneq ($(call have,nodeagent/cluster/main.c),)
 $(eval $(call binary,bulkhead-clusterd,nodeagent/cluster/main.c,cluster auth proto lib,$(BASE_LIBS) -lseccomp -lcap -lssl -lcrypto -lm -lpthread,$(OVS_A)))

@@ -1,0 +1,217 @@
+#include "netplugin/connector.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/confine.h"
+#include "lib/ipc.h"
+
+#define ANSWER_MSEC 1000
+
+/* No socket(2), no open(2). The memory calls are what freeing the filter that is being loaded needs. */
+static const char *const syscalls[] = { "recvmsg", "sendto", "connect", "close", "exit_group",
+	"rt_sigreturn", "restart_syscall", "munmap", "brk" };
+
+/* Set once by connector_start(): see connector.h. */
+static struct {
+	int fd;
+	char targets[CONNECTOR_TARGETS][CONNECTOR_NAME_MAX];
+} connector = { .fd = -1 };
+
+union control {
+	char buffer[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+/* ---- the connector's side ------------------------------------------------------------------ */
+
+/* Receives a target's number and a socket (-1: none came). 0 when the other side ended. */
+static int receive_request(int fd, uint8_t *ret_target, int *ret_socket)
+{
+	union control control;
+	struct iovec iov = { ret_target, 1 };
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buffer,
+		.msg_controllen = sizeof(control.buffer),
+	};
+	const struct cmsghdr *c;
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		return 0;
+	*ret_socket = -1;
+	c = CMSG_FIRSTHDR(&message);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_socket, CMSG_DATA(c), sizeof(int));
+	return 1;
+}
+
+static void target_address(struct sockaddr_un *address, uint8_t target)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX, .sun_path = "/" };
+	memcpy(address->sun_path + 1, connector.targets[target], CONNECTOR_NAME_MAX);
+}
+
+static _Noreturn void serve(int fd)
+{
+	uint8_t target;
+	int socket_fd;
+
+	while (receive_request(fd, &target, &socket_fd)) {
+		struct sockaddr_un address;
+		int result = EINVAL;
+
+		if (target < CONNECTOR_TARGETS && socket_fd >= 0) {
+			target_address(&address, target);
+			result = connect(socket_fd, (struct sockaddr *)&address, sizeof(address)) < 0
+				? errno
+				: 0;
+		}
+		if (socket_fd >= 0)
+			close(socket_fd);
+		if (send(fd, &result, sizeof(result), MSG_NOSIGNAL) != sizeof(result))
+			break;
+	}
+	_exit(0);
+}
+
+/* Tells by one message what became of it: empty but for a NUL, or the error's text. */
+static _Noreturn void child(int fd, const struct connector_config *config)
+{
+	const struct confine confine = {
+		.uid = config->uid,
+		.gid = config->gid,
+		.empty_root = config->directory,
+		.capabilities = 1u << CAP_DAC_OVERRIDE,
+		.syscalls = syscalls,
+		.syscalls_len = ARRAY_LEN(syscalls),
+	};
+	struct error err = { 0 };
+	int r;
+
+	/* Nothing of netd's stays open but stderr: not the agent's connection, not netd's own end. */
+	if (dup3(fd, 3, O_CLOEXEC) < 0 || close_range(4, ~0u, 0) < 0)
+		_exit(1);
+	close(0);
+	close(1);
+	r = confine_apply(&confine, &err);
+	send(3, err.text, strlen(err.text) + 1, MSG_NOSIGNAL);
+	if (r < 0)
+		_exit(1);
+	serve(3);
+}
+
+/* ---- netd's side --------------------------------------------------------------------------- */
+
+static int await_start(int fd, struct error *err)
+{
+	char text[ERROR_TEXT_SIZE] = "the connector ended at once";
+	ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0 || text[0])
+		return error_set(err, ERR_INTERNAL, 0, "cannot start the connector: %s", text);
+	return 0;
+}
+
+int connector_start(const struct connector_config *config, struct error *err)
+{
+	int pair[2];
+	pid_t pid;
+
+	for (size_t i = 0; i < CONNECTOR_TARGETS; i++) {
+		size_t len = strlen(config->targets[i]);
+
+		if (len == 0 || len >= CONNECTOR_NAME_MAX || strchr(config->targets[i], '/'))
+			return error_set(err, ERR_INVALID, 0,
+				"socket name '%s' is not a file name of less than %d bytes",
+				config->targets[i], CONNECTOR_NAME_MAX);
+		memcpy(connector.targets[i], config->targets[i], len + 1);
+	}
+	if (ipc_socketpair(pair, err) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0)
+		child(pair[1], config);
+	close(pair[1]);
+	if (pid < 0 || await_start(pair[0], err) < 0) {
+		if (pid < 0)
+			error_set(err, error_code_of(errno), errno, "cannot fork the connector");
+		close(pair[0]);
+		return -1;
+	}
+	connector.fd = pair[0];
+	return 0;
+}
+
+int connector_fd(void)
+{
+	return connector.fd;
+}
+
+static int send_request(uint8_t target, int socket_fd)
+{
+	union control control = { 0 };
+	struct iovec iov = { &target, 1 };
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buffer,
+		.msg_controllen = sizeof(control.buffer),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &socket_fd, sizeof(int));
+	return sendmsg(connector.fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+/* Which target 'address' names, "/." before it allowed (switchdb.c says why), or -1. */
+static int target_of(const struct sockaddr *address)
+{
+	const struct sockaddr_un *un = (const void *)address;
+	const char *name;
+
+	if (address->sa_family != AF_UNIX || un->sun_path[0] != '/')
+		return -1;
+	name = strncmp(un->sun_path, "/./", 3) == 0 ? un->sun_path + 3 : un->sun_path + 1;
+	for (int i = 0; i < CONNECTOR_TARGETS; i++) {
+		if (strcmp(name, connector.targets[i]) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+	struct pollfd answer = { .fd = connector.fd, .events = POLLIN };
+	int target = target_of(address);
+	int result = 0;
+
+	(void)size;
+	if (target < 0 || connector.fd < 0) {
+		errno = EACCES;
+		return -1;
+	}
+	/* A stream connection to a unix socket is made or refused at once: this waits microseconds. */
+	if (send_request((uint8_t)target, fd) < 0 || poll(&answer, 1, ANSWER_MSEC) != 1 ||
+		recv(connector.fd, &result, sizeof(result), 0) != sizeof(result)) {
+		shutdown(connector.fd, SHUT_RDWR); /* a late answer must not be taken for the next */
+		result = ECONNREFUSED;
+	}
+	errno = result;
+	return result ? -1 : 0;
+}

@@ -1,0 +1,343 @@
+#include <config.h>
+
+#include "netplugin/flow_sync.h"
+
+#include <stdlib.h>
+
+#include "netplugin/flow_set.h"
+#include "openvswitch/list.h"
+#include "openvswitch/match.h"
+#include "openvswitch/ofp-bundle.h"
+#include "openvswitch/ofp-errors.h"
+#include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofp-util.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/rconn.h"
+#include "openvswitch/vconn.h"
+#include "timeval.h"
+#include "util.h"
+
+#define OPENFLOW           OFP15_VERSION
+#define PROTOCOL          OFPUTIL_P_OF15_OXM
+#define PROBE_SECONDS     5
+#define RETRY_MSEC        200  /* between attempts to connect */
+#define REFUSED_MSEC      1000 /* before a refused bundle is tried again */
+#define RECEIVE_MAX       64   /* messages a round */
+
+enum phase {
+	PHASE_DOWN,      /* no connection */
+	PHASE_DUMPING,   /* the flow dump is coming in */
+	PHASE_IDLE,      /* what the switch holds is known */
+	PHASE_FILLING,   /* bundle open; a barrier tells whether each message was taken */
+	PHASE_COMMITTING,
+};
+
+struct flow_sync {
+	struct flow_set *set;
+	struct rconn *rconn;
+	char *target;
+	enum phase phase;
+	unsigned connection;    /* rconn's number of the connection 'phase' is about */
+	long long retry_at;     /* PHASE_DOWN: next attempt */
+	long long send_after;   /* no bundle before this time */
+	ovs_be32 wait_xid;      /* of the dump, the barrier or the commit */
+	uint32_t bundle_id;
+	uint64_t want_seq;      /* counts changes */
+	uint64_t sent_seq;      /* want_seq when the bundle in flight was made */
+	uint64_t done_seq;      /* in place */
+	uint64_t refused_seq;   /* refused */
+	struct error refused;   /* of the bundle in flight, or of the last one */
+	size_t repaired;
+	bool count_repairs;
+	bool held;
+};
+
+struct flow_sync *flow_sync_new(const char *target)
+{
+	struct flow_sync *sync = xzalloc(sizeof(*sync));
+
+	sync->set = flow_set_new();
+	sync->target = xstrdup(target);
+	sync->rconn = rconn_create(PROBE_SECONDS, 1, 0, 1u << OPENFLOW);
+	return sync;
+}
+
+void flow_sync_free(struct flow_sync *sync)
+{
+	if (!sync)
+		return;
+	rconn_destroy(sync->rconn);
+	flow_set_free(sync->set);
+	free(sync->target);
+	free(sync);
+}
+
+int flow_sync_want(struct flow_sync *sync, uint64_t cookie, const struct flow_list *list,
+	uint64_t *ret_seq, struct error *err)
+{
+	if (flow_set_want(sync->set, cookie, list, err) < 0)
+		return -1;
+	sync->want_seq++;
+	if (ret_seq)
+		*ret_seq = sync->want_seq;
+	return 0;
+}
+
+enum flow_state flow_sync_state(const struct flow_sync *sync, uint64_t seq, struct error *err)
+{
+	if (seq <= sync->done_seq)
+		return FLOW_INSTALLED;
+	if (seq > sync->refused_seq)
+		return FLOW_PENDING;
+	*err = sync->refused;
+	return FLOW_REFUSED;
+}
+
+size_t flow_sync_repaired(const struct flow_sync *sync)
+{
+	return sync->repaired;
+}
+
+int flow_sync_ready(const struct flow_sync *sync, struct error *err)
+{
+	if (sync->phase == PHASE_DOWN)
+		return error_set(err, ERR_UNAVAILABLE, 0,
+			"the bridge's OpenFlow socket does not answer (is ovs-vswitchd running?)");
+	if (sync->done_seq > 0)
+		return 0;
+	if (sync->refused_seq > 0) {
+		*err = sync->refused;
+		return -1;
+	}
+	return error_set(err, ERR_UNAVAILABLE, 0, "the bridge's flows are not in place yet");
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+static void send_message(struct flow_sync *sync, struct ofpbuf *message)
+{
+	rconn_send(sync->rconn, message, NULL); /* what cannot be sent ends the connection */
+}
+
+static void start_dump(struct flow_sync *sync)
+{
+	struct ofputil_flow_stats_request request = {
+		.match = MATCH_CATCHALL_INITIALIZER,
+		.out_port = OFPP_ANY,
+		.out_group = OFPG_ANY,
+		.table_id = OFPTT_ALL,
+	};
+	struct ofpbuf *message = ofputil_encode_flow_stats_request(&request, PROTOCOL);
+
+	flow_set_forget(sync->set);
+	sync->wait_xid = ((struct ofp_header *)message->data)->xid;
+	sync->phase = PHASE_DUMPING;
+	send_message(sync, message);
+}
+
+static ovs_be32 send_bundle_control(struct flow_sync *sync, uint16_t type)
+{
+	struct ofputil_bundle_ctrl_msg control = {
+		.bundle_id = sync->bundle_id,
+		.type = type,
+		.flags = OFPBF_ATOMIC | OFPBF_ORDERED,
+	};
+	struct ofpbuf *message = ofputil_encode_bundle_ctrl_request(OPENFLOW, &control);
+	ovs_be32 xid = ((struct ofp_header *)message->data)->xid;
+
+	send_message(sync, message);
+	return xid;
+}
+
+/*
+ * Opens a bundle and fills it. A message that the switch refuses is left out of the bundle, and the
+ * rest could still be committed; so a barrier comes first, and the commit only when no error did.
+ */
+static void start_bundle(struct flow_sync *sync)
+{
+	struct ovs_list requests = OVS_LIST_INITIALIZER(&requests);
+	struct ofpbuf *request, *barrier;
+
+	sync->bundle_id++;
+	sync->sent_seq = sync->want_seq;
+	sync->refused = (struct error){ 0 };
+	flow_set_send(sync->set, &requests);
+	send_bundle_control(sync, OFPBCT_OPEN_REQUEST);
+	LIST_FOR_EACH_POP (request, list_node, &requests) {
+		struct ofputil_bundle_add_msg add = {
+			.bundle_id = sync->bundle_id,
+			.flags = OFPBF_ATOMIC | OFPBF_ORDERED,
+			.msg = request->data,
+		};
+
+		send_message(sync, ofputil_encode_bundle_add(OPENFLOW, &add));
+		ofpbuf_delete(request);
+	}
+	barrier = ofputil_encode_barrier_request(OPENFLOW);
+	sync->wait_xid = ((struct ofp_header *)barrier->data)->xid;
+	sync->phase = PHASE_FILLING;
+	send_message(sync, barrier);
+}
+
+/* ---- receiving ----------------------------------------------------------------------------- */
+
+static void bundle_refused(struct flow_sync *sync)
+{
+	error_prefix(&sync->refused, "the switch refused the flows");
+	sync->refused_seq = sync->sent_seq;
+	sync->send_after = time_msec() + REFUSED_MSEC;
+	flow_set_sent_done(sync->set, 0);
+	sync->phase = PHASE_IDLE;
+}
+
+static void bundle_committed(struct flow_sync *sync)
+{
+	flow_set_sent_done(sync->set, 1);
+	sync->done_seq = sync->sent_seq;
+	sync->phase = PHASE_IDLE;
+}
+
+static void on_barrier(struct flow_sync *sync, const struct ofp_header *header)
+{
+	if (sync->phase != PHASE_FILLING || header->xid != sync->wait_xid)
+		return;
+	if (sync->refused.code != ERR_NONE) {
+		send_bundle_control(sync, OFPBCT_DISCARD_REQUEST);
+		bundle_refused(sync);
+		return;
+	}
+	sync->wait_xid = send_bundle_control(sync, OFPBCT_COMMIT_REQUEST);
+	sync->phase = PHASE_COMMITTING;
+}
+
+static void on_bundle_control(struct flow_sync *sync, const struct ofp_header *header)
+{
+	struct ofputil_bundle_ctrl_msg control;
+
+	if (sync->phase != PHASE_COMMITTING || header->xid != sync->wait_xid)
+		return;
+	if (ofputil_decode_bundle_ctrl(header, &control) == 0 &&
+		control.type == OFPBCT_COMMIT_REPLY && control.bundle_id == sync->bundle_id)
+		bundle_committed(sync);
+}
+
+static void on_error(struct flow_sync *sync, const struct ofp_header *header)
+{
+	enum ofperr ofperr = ofperr_decode_msg(header, NULL);
+
+	if (sync->phase == PHASE_FILLING || sync->phase == PHASE_COMMITTING)
+		error_set(&sync->refused, ERR_INTERNAL, 0, "%s", ofperr_to_string(ofperr));
+	if (sync->phase == PHASE_COMMITTING && header->xid == sync->wait_xid)
+		bundle_refused(sync);
+}
+
+static void on_dump(struct flow_sync *sync, struct ofpbuf *message)
+{
+	const struct ofp_header *header = message->data;
+	bool more = ofpmp_more(header);
+	struct ofputil_flow_stats stats;
+	struct ofpbuf ofpacts;
+
+	if (sync->phase != PHASE_DUMPING || header->xid != sync->wait_xid)
+		return;
+	ofpbuf_init(&ofpacts, 256);
+	while (ofputil_decode_flow_stats_reply(&stats, message, false, &ofpacts) == 0)
+		flow_set_have(sync->set, &stats);
+	ofpbuf_uninit(&ofpacts);
+	if (more)
+		return;
+	sync->phase = PHASE_IDLE;
+	sync->count_repairs = true;
+}
+
+static void on_message(struct flow_sync *sync, struct ofpbuf *message)
+{
+	const struct ofp_header *header = message->data;
+	enum ofptype type;
+
+	if (ofptype_decode(&type, header) != 0)
+		return;
+	if (type == OFPTYPE_ECHO_REQUEST)
+		send_message(sync, ofputil_encode_echo_reply(header));
+	else if (type == OFPTYPE_FLOW_STATS_REPLY)
+		on_dump(sync, message);
+	else if (type == OFPTYPE_BARRIER_REPLY)
+		on_barrier(sync, header);
+	else if (type == OFPTYPE_BUNDLE_CONTROL)
+		on_bundle_control(sync, header);
+	else if (type == OFPTYPE_ERROR)
+		on_error(sync, header);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+static void connect_again(struct flow_sync *sync)
+{
+	if (sync->phase != PHASE_DOWN) {
+		sync->phase = PHASE_DOWN;
+		flow_set_forget(sync->set);
+		sync->done_seq = 0;
+		sync->refused_seq = 0;
+		sync->retry_at = 0;
+	}
+	if (time_msec() < sync->retry_at)
+		return;
+	rconn_connect(sync->rconn, sync->target, sync->target);
+	sync->retry_at = time_msec() + RETRY_MSEC;
+	rconn_run(sync->rconn);
+}
+
+/* Sends what differs, when it may. With nothing to send all that is wanted is in place. */
+static void send_differences(struct flow_sync *sync)
+{
+	size_t differences = flow_set_differences(sync->set);
+
+	if (sync->count_repairs) {
+		sync->repaired = differences;
+		sync->count_repairs = false;
+	}
+	if (differences == 0)
+		sync->done_seq = sync->want_seq;
+	else if (time_msec() >= sync->send_after)
+		start_bundle(sync);
+}
+
+void flow_sync_run(struct flow_sync *sync, int hold)
+{
+	sync->held = hold;
+	rconn_run(sync->rconn);
+	if (!rconn_is_connected(sync->rconn)) {
+		connect_again(sync);
+		if (!rconn_is_connected(sync->rconn))
+			return;
+	}
+	if (sync->phase == PHASE_DOWN ||
+		sync->connection != rconn_get_connection_seqno(sync->rconn)) {
+		sync->connection = rconn_get_connection_seqno(sync->rconn);
+		sync->done_seq = 0;
+		start_dump(sync);
+	}
+	for (int i = 0; i < RECEIVE_MAX; i++) {
+		struct ofpbuf *message = rconn_recv(sync->rconn);
+
+		if (!message)
+			break;
+		on_message(sync, message);
+		ofpbuf_delete(message);
+	}
+	if (sync->phase == PHASE_IDLE && !hold)
+		send_differences(sync);
+}
+
+void flow_sync_wait(struct flow_sync *sync)
+{
+	rconn_run_wait(sync->rconn);
+	rconn_recv_wait(sync->rconn);
+	if (sync->phase == PHASE_DOWN)
+		poll_timer_wait_until(sync->retry_at);
+	else if (sync->phase == PHASE_IDLE && !sync->held &&
+		flow_set_differences(sync->set) > 0)
+		poll_timer_wait_until(sync->send_after);
+}

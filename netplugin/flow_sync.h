@@ -1,0 +1,50 @@
+/*
+ * Keeps the bridge's flows equal to those wanted, over an OpenFlow 1.5 connection that comes back
+ * by itself. On every connection it dumps what the switch holds and sends exactly the difference,
+ * as every later change, in one bundle: the switch takes all of it or nothing. Never blocks.
+ */
+#ifndef NETPLUGIN_FLOW_SYNC_H
+#define NETPLUGIN_FLOW_SYNC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+#include "netplugin/flows.h"
+
+struct flow_sync;
+
+/* 'target' is a vconn name ("unix:/br0.mgmt"). The caller owns the result. */
+struct flow_sync *flow_sync_new(const char *target);
+void flow_sync_free(struct flow_sync *sync);
+
+/*
+ * Wants exactly 'list' for the object 'cookie' (an empty list: nothing). The change goes out with
+ * the next bundle; flow_sync_state(*ret_seq) tells when it is in place. Errors: ERR_INTERNAL.
+ */
+int flow_sync_want(struct flow_sync *sync, uint64_t cookie, const struct flow_list *list,
+	uint64_t *ret_seq, struct error *err);
+
+enum flow_state {
+	FLOW_PENDING,
+	FLOW_INSTALLED,
+	FLOW_REFUSED, /* the switch refused the bundle; 'err' says why */
+};
+
+/* What became of the change that flow_sync_want() numbered 'seq'. */
+enum flow_state flow_sync_state(const struct flow_sync *sync, uint64_t seq, struct error *err);
+
+/*
+ * To be called in each round of the loop. Nothing is written while 'hold' is set: before the ports
+ * that live are known, the flows of each would look stale.
+ */
+void flow_sync_run(struct flow_sync *sync, int hold);
+void flow_sync_wait(struct flow_sync *sync);
+
+/* 0 when connected and all that was ever wanted is in place, else -1 with the reason. */
+int flow_sync_ready(const struct flow_sync *sync, struct error *err);
+
+/* Flows that the last dump lacked or had too many: 0 after a clean restart. */
+size_t flow_sync_repaired(const struct flow_sync *sync);
+
+#endif

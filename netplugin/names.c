@@ -1,0 +1,49 @@
+#include "netplugin/names.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+void mac_of_address(uint32_t address, uint8_t mac[6])
+{
+	mac[0] = 0x0a;
+	mac[1] = 0x58;
+	mac[2] = (uint8_t)(address >> 24);
+	mac[3] = (uint8_t)(address >> 16);
+	mac[4] = (uint8_t)(address >> 8);
+	mac[5] = (uint8_t)address;
+}
+
+void mac_format(const uint8_t mac[6], char text[MAC_TEXT_SIZE])
+{
+	snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5]);
+}
+
+void port_name_of(const char *pod_uid, char name[PORT_NAME_SIZE])
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
+	uint64_t hash = 14695981039346656037u;
+
+	for (const char *p = pod_uid; *p; p++)
+		hash = (hash ^ (uint8_t)*p) * 1099511628211u;
+	name[0] = 'b';
+	name[1] = 'h';
+	for (size_t i = 2; i < PORT_NAME_SIZE - 1; i++, hash >>= 5)
+		name[i] = letters[hash & 31];
+	name[PORT_NAME_SIZE - 1] = '\0';
+}
+
+int pod_uid_is_valid(const char *uid)
+{
+	size_t len = strlen(uid);
+
+	if (len == 0 || len > POD_UID_MAX)
+		return 0;
+	for (size_t i = 0; i < len; i++) {
+		if (!isascii((unsigned char)uid[i]) ||
+			(!isalnum((unsigned char)uid[i]) && uid[i] != '-'))
+			return 0;
+	}
+	return 1;
+}

@@ -1,0 +1,27 @@
+/*
+ * Names that follow from other names: a pod's MAC address from its IP address, its port from its
+ * uid. Pure.
+ */
+#ifndef NETPLUGIN_NAMES_H
+#define NETPLUGIN_NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PORT_NAME_SIZE 16  /* IFNAMSIZ */
+#define MAC_TEXT_SIZE  18
+#define POD_UID_MAX    63
+#define VNID_MAX       0xffffffu
+#define VNID_GLOBAL    0u  /* reaches all, reached by all */
+
+/* 0a:58 and the four bytes of the address, as OVN-Kubernetes does. */
+void mac_of_address(uint32_t address, uint8_t mac[6]);
+void mac_format(const uint8_t mac[6], char text[MAC_TEXT_SIZE]);
+
+/* "bh" and 13 letters of base 32: 64 bits of FNV-1a of the uid. Fills all of IFNAMSIZ. */
+void port_name_of(const char *pod_uid, char name[PORT_NAME_SIZE]);
+
+/* 1 when it is 1 to POD_UID_MAX of [A-Za-z0-9-], as a uid that names files and rows must be. */
+int pod_uid_is_valid(const char *uid);
+
+#endif

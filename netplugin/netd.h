@@ -1,0 +1,93 @@
+/*
+ * What the parts of bulkhead-netd share. One process, one thread, one poll loop: each round takes in what
+ * the database, the switch and the agent sent, drives every endpoint as far as it goes, and waits.
+ */
+#ifndef NETPLUGIN_NETD_H
+#define NETPLUGIN_NETD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/error.h"
+#include "lib/ipc.h"
+#include "netplugin/flow_sync.h"
+#include "netplugin/flows.h"
+#include "netplugin/ipam.h"
+#include "netplugin/switchdb.h"
+#include "openvswitch/hmap.h"
+
+#define PLUG_DEADLINE_MSEC   5000 /* a plug that is not done by then is undone */
+#define UNDO_DEADLINE_MSEC   1000 /* a failed plug is answered by then, though its undoing waits */
+#define UNPLUG_DEADLINE_MSEC 5000 /* an unplug is answered by then, though it goes on */
+#define POD_LINK             "eth0"
+
+struct netd_config {
+	const char *bridge;
+	const char *datapath; /* "system" or "netdev" */
+	struct flow_node node;
+	uint32_t mtu;
+	bool guard;           /* nf_tables guard on each port: for the netdev datapath */
+};
+
+/* A NET_SYNC that is being carried out. */
+struct netd_sync {
+	uint32_t serial; /* 0: none */
+	long long deadline;
+	uint32_t removed;
+};
+
+struct netd {
+	struct netd_config config;
+	struct ipam *ipam;
+	struct ipc *ipc;
+	struct switchdb *db;
+	struct flow_sync *flows;
+	int route_fd;
+	int guard_fd;             /* -1 without guard */
+	dev_t netns_dev;          /* of the node's network namespace */
+	ino_t netns_ino;
+	struct hmap endpoints;    /* struct endpoint, by pod uid */
+	bool adopted;             /* what OVSDB knows is in 'endpoints' */
+	unsigned db_seqno;        /* last looked at */
+	struct netd_sync sync;
+	bool state_sent;
+	bool state_ready;
+	char state_reason[ERROR_TEXT_SIZE];
+};
+
+/* 0 when ports can be plugged, else -1 with the reason. */
+int netd_ready(const struct netd *netd, struct error *err);
+
+/* Alias that our links carry: "bulkhead:<bridge>:<pod uid>"; with "" the prefix of all. */
+#define LINK_ALIAS_SIZE 96
+void netd_link_alias(const struct netd *netd, const char *pod_uid, char alias[LINK_ALIAS_SIZE]);
+
+/* ---- adopt.c: after a start, and when the agent says which pods live ------------------------ */
+
+/* Makes an endpoint of every port in OVSDB, removes links that no port names. Once. */
+void adopt_ports(struct netd *netd);
+
+/* Looks at each settled endpoint again after OVSDB changed: ports lost, numbers changed. */
+void adopt_changes(struct netd *netd);
+
+/* ---- plug.c: messages from and to the agent ------------------------------------------------- */
+
+struct endpoint;
+
+/* Handles one frame. -1: the connection must end. */
+int plug_frame(struct netd *netd, struct ipc_frame *frame, struct error *err);
+
+/* Answers; 'err' is ERR_NONE for success. */
+void plug_answer(struct netd *netd, uint32_t serial, const struct endpoint *endpoint,
+	const struct error *err);
+void unplug_answer(struct netd *netd, uint32_t serial, const char *pod_uid,
+	const struct error *err);
+
+/* Answers the NET_SYNC under way when nothing is left to do for it, or its time is over. */
+void sync_run(struct netd *netd);
+
+/* Tells the agent the state, when it changed. */
+void state_run(struct netd *netd);
+
+#endif

@@ -1,0 +1,31 @@
+/* Arguments of bulkhead-netd, checked. */
+#ifndef NETPLUGIN_OPTIONS_H
+#define NETPLUGIN_OPTIONS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/error.h"
+#include "netplugin/ipam.h"
+
+/* Strings are borrowed from argv. */
+struct options {
+	const char *ovsdb;      /* "unix:PATH" as given */
+	const char *ovsdb_name; /* file name of PATH, which lies in mgmt_dir */
+	const char *bridge;
+	const char *mgmt_dir;   /* where ovs-vswitchd puts <bridge>.mgmt */
+	const char *datapath;   /* "auto", "system" or "netdev" */
+	const char *empty_root;
+	struct ipnet subnet;
+	struct ipnet cluster;
+	uid_t uid;
+	gid_t gid;              /* --uid's number unless --gid is given */
+	uint32_t mtu;
+};
+
+#define MTU_DEFAULT 1450
+
+/* Errors: ERR_INVALID, naming the argument. */
+int options_parse(struct options *ret, int argc, char **argv, struct error *err);
+
+#endif

@@ -1,0 +1,394 @@
+#include <config.h>
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/nsfs.h>
+#include <linux/sockios.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/path.h"
+#include "netplugin/endpoint.h"
+#include "openvswitch/poll-loop.h"
+#include "proto/ipc_table.h"
+#include "timeval.h"
+#include "util.h"
+
+/* Text of a message that is only borrowed for sending. */
+static char *borrow(const char *text)
+{
+	return (char *)(uintptr_t)text;
+}
+
+static void send_to_agent(struct netd *netd, enum ipc_type type, uint32_t reply_to,
+	const ProtobufCMessage *message)
+{
+	struct error err = { 0 };
+
+	/* A peer that is gone ends the loop when its socket is read. */
+	if (ipc_table_send(netd->ipc, type, reply_to, message, NULL, 0, NULL, &err) < 0)
+		log_error("%s", err.text);
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+struct plugged_text {
+	char address[IPNET_TEXT_SIZE];
+	char gateway[IPNET_TEXT_SIZE];
+	char mac[MAC_TEXT_SIZE];
+};
+
+static void fill_plugged(const struct netd *netd, const struct endpoint *endpoint,
+	Bulkhead__V1__NetPlugged *message, struct plugged_text *text)
+{
+	uint8_t mac[6];
+
+	mac_of_address(endpoint->record.address, mac);
+	mac_format(mac, text->mac);
+	address_format(endpoint->record.address, text->address);
+	address_format(ipam_gateway(netd->ipam), text->gateway);
+	message->pod_uid = borrow(endpoint->record.pod_uid);
+	message->address = text->address;
+	message->prefix = netd->config.node.cluster.prefix;
+	message->gateway = text->gateway;
+	message->mac = text->mac;
+	message->port = borrow(endpoint->record.name);
+	message->ofport = (uint32_t)endpoint->record.ofport;
+}
+
+static void plug_refuse(struct netd *netd, uint32_t serial, const char *pod_uid,
+	const struct error *err)
+{
+	Bulkhead__V1__NetPlugged message = BULKHEAD__V1__NET_PLUGGED__INIT;
+	Bulkhead__V1__Error error;
+
+	ipc_error_pack(err, &error);
+	message.error = &error;
+	message.pod_uid = borrow(pod_uid);
+	send_to_agent(netd, IPC_NET_PLUGGED, serial, &message.base);
+}
+
+void plug_answer(struct netd *netd, uint32_t serial, const struct endpoint *endpoint,
+	const struct error *err)
+{
+	Bulkhead__V1__NetPlugged message = BULKHEAD__V1__NET_PLUGGED__INIT;
+	struct plugged_text text;
+
+	if (err->code != ERR_NONE) {
+		plug_refuse(netd, serial, endpoint->record.pod_uid, err);
+		return;
+	}
+	fill_plugged(netd, endpoint, &message, &text);
+	send_to_agent(netd, IPC_NET_PLUGGED, serial, &message.base);
+}
+
+void unplug_answer(struct netd *netd, uint32_t serial, const char *pod_uid,
+	const struct error *err)
+{
+	Bulkhead__V1__NetUnplugged message = BULKHEAD__V1__NET_UNPLUGGED__INIT;
+	Bulkhead__V1__Error error;
+
+	if (err->code != ERR_NONE) {
+		ipc_error_pack(err, &error);
+		message.error = &error;
+	}
+	message.pod_uid = borrow(pod_uid);
+	send_to_agent(netd, IPC_NET_UNPLUGGED, serial, &message.base);
+}
+
+/* ---- NET_PLUG ------------------------------------------------------------------------------ */
+
+/* Which network namespace a descriptor of one, or a socket in one, is about. */
+static int netns_of(int fd, int is_socket, struct stat *ret)
+{
+	cleanup_close int netns_fd = is_socket ? ioctl(fd, SIOCGSKNS) : -1;
+
+	if (is_socket && netns_fd < 0)
+		return -1;
+	if (!is_socket && ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return -1;
+	return fstat(is_socket ? netns_fd : fd, ret);
+}
+
+static int socket_is(int fd, int domain, int type, int protocol)
+{
+	int values[3] = { -1, -1, -1 };
+	socklen_t size = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &values[0], &size) < 0 ||
+		getsockopt(fd, SOL_SOCKET, SO_TYPE, &values[1], &size) < 0 ||
+		getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &values[2], &size) < 0)
+		return 0;
+	return values[0] == domain && values[1] == type &&
+		(protocol < 0 || values[2] == protocol);
+}
+
+/* The three descriptors must be what they are said to be, all of one namespace, and not the node's. */
+static int check_fds(const struct netd *netd, const int fds[3], struct error *err)
+{
+	struct stat netns, route, inet;
+
+	if (netns_of(fds[0], 0, &netns) < 0)
+		return error_set(err, ERR_INVALID, 0,
+			"descriptor 1 of NET_PLUG is not a network namespace");
+	if (!socket_is(fds[1], AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) ||
+		netns_of(fds[1], 1, &route) < 0)
+		return error_set(err, ERR_INVALID, 0,
+			"descriptor 2 of NET_PLUG is not a NETLINK_ROUTE socket");
+	if (!socket_is(fds[2], AF_INET, SOCK_DGRAM, -1) || netns_of(fds[2], 1, &inet) < 0)
+		return error_set(err, ERR_INVALID, 0,
+			"descriptor 3 of NET_PLUG is not an AF_INET datagram socket");
+	if (netns.st_ino != route.st_ino || netns.st_ino != inet.st_ino)
+		return error_set(err, ERR_INVALID, 0,
+			"the descriptors of NET_PLUG are of different network namespaces");
+	if (netns.st_ino == netd->netns_ino && netns.st_dev == netd->netns_dev)
+		return error_set(err, ERR_INVALID, 0,
+			"the network namespace of NET_PLUG is the node's own");
+	return 0;
+}
+
+static int check_identity(const char *pod_uid, const char *project, const char *pod, uint32_t vnid,
+	struct error *err)
+{
+	if (!pod_uid_is_valid(pod_uid))
+		return error_set(err, ERR_INVALID, 0,
+			"pod_uid: '%s' is not 1 to %d letters, digits and '-'", pod_uid,
+			POD_UID_MAX);
+	if (!name_is_dns_label(project))
+		return error_set(
+			err, ERR_INVALID, 0, "project: '%s' is not a DNS label", project);
+	if (!name_is_dns_subdomain(pod))
+		return error_set(err, ERR_INVALID, 0, "pod: '%s' is not a DNS subdomain", pod);
+	if (vnid > VNID_MAX)
+		return error_set(err, ERR_INVALID, 0, "vnid: %u is over the limit of %u", vnid,
+			VNID_MAX);
+	return 0;
+}
+
+static int plug(struct netd *netd, const Bulkhead__V1__NetPlug *message, struct ipc_frame *frame,
+	struct error *err)
+{
+	struct port_record record = { .vnid = message->vnid };
+
+	if (check_identity(message->pod_uid, message->project, message->pod, message->vnid, err) <
+			0 ||
+		check_fds(netd, frame->fds, err) < 0)
+		return -1;
+	if (endpoint_find(netd, message->pod_uid))
+		return error_set(err, ERR_EXISTS, 0,
+			"pod '%s' of project '%s' has a port already: unplug it first",
+			message->pod, message->project);
+	snprintf(record.pod_uid, sizeof(record.pod_uid), "%s", message->pod_uid);
+	snprintf(record.project, sizeof(record.project), "%s", message->project);
+	snprintf(record.pod, sizeof(record.pod), "%s", message->pod);
+	endpoint_plug(netd, &record, frame->serial, ipc_frame_take_fd(frame, 0),
+		ipc_frame_take_fd(frame, 1), ipc_frame_take_fd(frame, 2));
+	return 0;
+}
+
+static int on_plug(struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame,
+	struct error *err)
+{
+	const Bulkhead__V1__NetPlug *message = (const void *)base;
+	struct error refusal = { 0 };
+
+	(void)err;
+	if (plug(netd, message, frame, &refusal) < 0)
+		plug_refuse(netd, frame->serial, message->pod_uid, &refusal);
+	return 0;
+}
+
+/* ---- NET_UNPLUG ---------------------------------------------------------------------------- */
+
+static int on_unplug(struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame,
+	struct error *err)
+{
+	const Bulkhead__V1__NetUnplug *message = (const void *)base;
+	struct endpoint *endpoint = endpoint_find(netd, message->pod_uid);
+	struct error answer = { 0 };
+
+	(void)err;
+	if (!netd->adopted)
+		error_set(&answer, ERR_UNAVAILABLE, 0,
+			"cannot unplug pod '%s': which ports there are is not known yet",
+			message->pod_uid);
+	else if (endpoint && endpoint->unplugs_len == UNPLUGS_MAX)
+		error_set(&answer, ERR_EXHAUSTED, 0, "pod '%s' is being unplugged %d times",
+			message->pod_uid, UNPLUGS_MAX);
+	if (answer.code != ERR_NONE || !endpoint) {
+		unplug_answer(netd, frame->serial, message->pod_uid, &answer);
+		return 0;
+	}
+	error_set(&answer, ERR_CANCELLED, 0, "pod '%s' was unplugged before it was plugged",
+		message->pod_uid);
+	endpoint_remove(netd, endpoint, &answer);
+	endpoint->unplugs[endpoint->unplugs_len++] = frame->serial;
+	endpoint->deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
+	return 0;
+}
+
+/* ---- NET_SYNC ------------------------------------------------------------------------------ */
+
+static void sync_answer(struct netd *netd, const struct error *err)
+{
+	size_t n = 0, max = hmap_count(&netd->endpoints);
+	Bulkhead__V1__NetSynced message = BULKHEAD__V1__NET_SYNCED__INIT;
+	Bulkhead__V1__NetPlugged *ports = xcalloc(max + 1, sizeof(*ports));
+	Bulkhead__V1__NetPlugged **list = xcalloc(max + 1, sizeof(struct Bulkhead__V1__NetPlugged *));
+	struct plugged_text *texts = xcalloc(max + 1, sizeof(*texts));
+	const struct endpoint *endpoint;
+	Bulkhead__V1__Error error;
+
+	HMAP_FOR_EACH (endpoint, node, &netd->endpoints) {
+		if (endpoint->direction != ENDPOINT_SETTLED || err->code != ERR_NONE)
+			continue;
+		bulkhead__v1__net_plugged__init(&ports[n]);
+		fill_plugged(netd, endpoint, &ports[n], &texts[n]);
+		list[n] = &ports[n];
+		n++;
+	}
+	ipc_error_pack(err, &error);
+	message.error = err->code != ERR_NONE ? &error : NULL;
+	message.ports = list;
+	message.n_ports = n;
+	message.removed = netd->sync.removed;
+	send_to_agent(netd, IPC_NET_SYNCED, netd->sync.serial, &message.base);
+	netd->sync = (struct netd_sync){ 0 };
+	free(ports);
+	free(list);
+	free(texts);
+}
+
+/* The project may have got another VNID while nobody listened. */
+static void apply_vnid(struct netd *netd, struct endpoint *endpoint, uint32_t vnid)
+{
+	struct error err = { 0 };
+
+	if (endpoint->record.vnid == vnid)
+		return;
+	log_notice("port '%s' has VNID %u now, not %u", endpoint->record.name, vnid,
+		endpoint->record.vnid);
+	endpoint_set_vnid(netd, endpoint, vnid, &err);
+	if (err.code != ERR_NONE)
+		log_error("%s", err.text);
+}
+
+static int on_sync(struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame,
+	struct error *err)
+{
+	const Bulkhead__V1__NetSync *message = (const void *)base;
+	struct error why = { 0 };
+	struct endpoint *endpoint;
+
+	if (netd->sync.serial)
+		return error_set(err, ERR_INVALID, 0, "a second NET_SYNC before the first is answered");
+	netd->sync.serial = frame->serial;
+	netd->sync.deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
+	if (!netd->adopted) {
+		error_set(&why, ERR_UNAVAILABLE, 0, "which ports there are is not known yet");
+		sync_answer(netd, &why);
+		return 0;
+	}
+	HMAP_FOR_EACH (endpoint, node, &netd->endpoints)
+		endpoint->listed = false;
+	for (size_t i = 0; i < message->n_pods; i++) {
+		const Bulkhead__V1__NetPod *pod = message->pods[i];
+
+		endpoint = endpoint_find(netd, pod->pod_uid);
+		if (!endpoint)
+			continue;
+		endpoint->listed = true;
+		if (pod->vnid <= VNID_MAX)
+			apply_vnid(netd, endpoint, pod->vnid);
+	}
+	error_set(&why, ERR_CANCELLED, 0, "the pod is not on the list of pods that live");
+	HMAP_FOR_EACH (endpoint, node, &netd->endpoints) {
+		if (endpoint->listed || endpoint->direction == ENDPOINT_DOWN)
+			continue;
+		endpoint->sync_removed = true;
+		endpoint_remove(netd, endpoint, &why);
+	}
+	return 0;
+}
+
+void sync_run(struct netd *netd)
+{
+	const struct endpoint *endpoint;
+	struct error err = { 0 };
+
+	if (!netd->sync.serial)
+		return;
+	HMAP_FOR_EACH (endpoint, node, &netd->endpoints) {
+		if (endpoint->direction == ENDPOINT_SETTLED || endpoint->plug_serial)
+			continue;
+		if (time_msec() < netd->sync.deadline) {
+			poll_timer_wait_until(netd->sync.deadline);
+			return;
+		}
+		error_set(&err, ERR_UNAVAILABLE, 0, "port '%s' is not settled yet: %s",
+			endpoint->record.name,
+			netd->state_reason[0] ? netd->state_reason : "Open vSwitch is slow");
+		break;
+	}
+	sync_answer(netd, &err);
+}
+
+/* ---- frames and state ---------------------------------------------------------------------- */
+
+static const struct {
+	enum ipc_type type;
+	int (*handle)(struct netd *netd, const ProtobufCMessage *message, struct ipc_frame *frame,
+		struct error *err);
+} handlers[] = {
+	{ IPC_NET_PLUG, on_plug },
+	{ IPC_NET_UNPLUG, on_unplug },
+	{ IPC_NET_SYNC, on_sync },
+};
+
+int plug_frame(struct netd *netd, struct ipc_frame *frame, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
+		ProtobufCMessage *message;
+		int r;
+
+		if (handlers[i].type != frame->type)
+			continue;
+		if (ipc_table_unpack(frame, &message, err) < 0)
+			return -1;
+		r = handlers[i].handle(netd, message, frame, err);
+		protobuf_c_message_free_unpacked(message, NULL);
+		return r;
+	}
+	return error_set(err, ERR_INVALID, 0, "message %s is not for this process",
+		ipc_table_name(frame->type));
+}
+
+void state_run(struct netd *netd)
+{
+	Bulkhead__V1__NetState message = BULKHEAD__V1__NET_STATE__INIT;
+	char subnet[IPNET_TEXT_SIZE];
+	struct error err = { 0 };
+	bool ready = netd_ready(netd, &err) == 0;
+
+	if (netd->state_sent && netd->state_ready == ready &&
+		strcmp(netd->state_reason, err.text) == 0)
+		return;
+	netd->state_sent = true;
+	netd->state_ready = ready;
+	memcpy(netd->state_reason, err.text, sizeof(err.text));
+	ipnet_format(&netd->config.node.subnet, subnet);
+	message.ready = ready;
+	message.datapath = borrow(netd->config.datapath);
+	message.bridge = borrow(netd->config.bridge);
+	message.subnet = subnet;
+	message.reason = netd->state_reason;
+	log_notice("%s%s", ready ? "ready" : "not ready: ", ready ? "" : netd->state_reason);
+	send_to_agent(netd, IPC_NET_STATE, 0, &message.base);
+}

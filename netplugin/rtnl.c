@@ -1,0 +1,243 @@
+#include "netplugin/rtnl.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "netplugin/netlink.h"
+
+int rtnl_open(int *ret_fd, struct error *err)
+{
+	return netlink_open(NETLINK_ROUTE, ret_fd, err);
+}
+
+/* A request about the link 'name' (NULL: none), ready for attributes. */
+static struct nlmsghdr *link_request(void *buffer, uint16_t type, uint16_t flags, const char *name,
+	struct ifinfomsg **ret_info)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *info;
+
+	request->nlmsg_type = type;
+	request->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+	request->nlmsg_seq = netlink_seq();
+	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	info->ifi_family = AF_UNSPEC;
+	if (name)
+		mnl_attr_put_strz(request, IFLA_IFNAME, name);
+	if (ret_info)
+		*ret_info = info;
+	return request;
+}
+
+static int talk(int fd, const struct nlmsghdr *request, struct error *err)
+{
+	return netlink_request(fd, request, request->nlmsg_len, 1, err);
+}
+
+int rtnl_veth_create(int fd, const struct veth *veth, struct error *err)
+{
+	char buffer[1024];
+	struct nlmsghdr *request =
+		link_request(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, veth->name, NULL);
+	struct nlattr *info, *data, *peer;
+
+	mnl_attr_put_u32(request, IFLA_MTU, veth->mtu);
+	info = mnl_attr_nest_start(request, IFLA_LINKINFO);
+	mnl_attr_put_str(request, IFLA_INFO_KIND, "veth");
+	data = mnl_attr_nest_start(request, IFLA_INFO_DATA);
+	peer = mnl_attr_nest_start(request, VETH_INFO_PEER);
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(request, IFLA_IFNAME, veth->peer_name);
+	mnl_attr_put_u32(request, IFLA_MTU, veth->mtu);
+	mnl_attr_put_u32(request, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns_fd);
+	mnl_attr_put(request, IFLA_ADDRESS, sizeof(veth->peer_mac), veth->peer_mac);
+	mnl_attr_nest_end(request, peer);
+	mnl_attr_nest_end(request, data);
+	mnl_attr_nest_end(request, info);
+	if (talk(fd, request, err) != 0)
+		return error_prefix(err, "cannot make the veth pair '%s' and '%s'", veth->name,
+			veth->peer_name);
+	if (rtnl_link_set_alias(fd, veth->name, veth->alias, err) < 0 ||
+		rtnl_link_no_ipv6(fd, veth->name, err) < 0) {
+		rtnl_link_delete(fd, veth->name, NULL);
+		return -1;
+	}
+	return 0;
+}
+
+int rtnl_link_set_alias(int fd, const char *name, const char *alias, struct error *err)
+{
+	char buffer[512];
+	struct nlmsghdr *request = link_request(buffer, RTM_NEWLINK, 0, name, NULL);
+
+	mnl_attr_put_str(request, IFLA_IFALIAS, alias);
+	if (talk(fd, request, err) != 0)
+		return error_prefix(err, "cannot name the owner of link '%s'", name);
+	return 0;
+}
+
+int rtnl_link_delete(int fd, const char *name, struct error *err)
+{
+	char buffer[256];
+	struct nlmsghdr *request = link_request(buffer, RTM_DELLINK, 0, name, NULL);
+	int r = talk(fd, request, err);
+
+	if (r != 0 && r != ENODEV)
+		return error_prefix(err, "cannot delete link '%s'", name);
+	return 0;
+}
+
+static int set_up(int fd, const char *name, int up, struct error *err)
+{
+	char buffer[256];
+	struct ifinfomsg *info;
+	struct nlmsghdr *request = link_request(buffer, RTM_NEWLINK, 0, name, &info);
+
+	info->ifi_change = IFF_UP;
+	info->ifi_flags = up ? IFF_UP : 0;
+	return talk(fd, request, err);
+}
+
+int rtnl_link_down(int fd, const char *name, struct error *err)
+{
+	int r = set_up(fd, name, 0, err);
+
+	if (r != 0 && r != ENODEV)
+		return error_prefix(err, "cannot set link '%s' down", name);
+	return 0;
+}
+
+int rtnl_link_up(int fd, const char *name, struct error *err)
+{
+	if (set_up(fd, name, 1, err) != 0)
+		return error_prefix(err, "cannot set link '%s' up", name);
+	return 0;
+}
+
+int rtnl_link_no_ipv6(int fd, const char *name, struct error *err)
+{
+	char buffer[256];
+	struct nlmsghdr *request = link_request(buffer, RTM_NEWLINK, 0, name, NULL);
+	struct nlattr *spec = mnl_attr_nest_start(request, IFLA_AF_SPEC);
+	struct nlattr *inet6 = mnl_attr_nest_start(request, AF_INET6);
+	int r;
+
+	mnl_attr_put_u8(request, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(request, inet6);
+	mnl_attr_nest_end(request, spec);
+	r = talk(fd, request, err);
+	if (r != 0 && r != EAFNOSUPPORT)
+		return error_prefix(err, "cannot keep IPv6 addresses off link '%s'", name);
+	return 0;
+}
+
+/* The index of 'name' as the socket's namespace has it. */
+static int index_answer(const struct nlmsghdr *message, void *context)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
+
+	*(int *)context = info->ifi_index;
+	return MNL_CB_STOP;
+}
+
+static int link_index(int fd, const char *name, int *ret, struct error *err)
+{
+	char buffer[256];
+	struct nlmsghdr *request = link_request(buffer, RTM_GETLINK, 0, name, NULL);
+
+	request->nlmsg_flags = NLM_F_REQUEST;
+	*ret = 0;
+	if (netlink_dump(fd, request, index_answer, ret, err) != 0)
+		return error_prefix(err, "cannot find link '%s'", name);
+	return 0;
+}
+
+int rtnl_address_add(int fd, const char *name, uint32_t address, unsigned prefix,
+	struct error *err)
+{
+	const uint32_t wire = htonl(address);
+	const uint32_t broadcast = htonl(address | UINT32_MAX >> prefix);
+	char buffer[256], text[INET_ADDRSTRLEN];
+	struct ifaddrmsg *message;
+	struct nlmsghdr *request;
+	int index;
+
+	if (link_index(fd, name, &index, err) < 0)
+		return -1;
+	request = mnl_nlmsg_put_header(buffer);
+	request->nlmsg_type = RTM_NEWADDR;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+	request->nlmsg_seq = netlink_seq();
+	message = mnl_nlmsg_put_extra_header(request, sizeof(*message));
+	message->ifa_family = AF_INET;
+	message->ifa_prefixlen = (uint8_t)prefix;
+	message->ifa_scope = RT_SCOPE_UNIVERSE;
+	message->ifa_index = (uint32_t)index;
+	mnl_attr_put_u32(request, IFA_LOCAL, wire);
+	mnl_attr_put_u32(request, IFA_ADDRESS, wire);
+	mnl_attr_put_u32(request, IFA_BROADCAST, broadcast);
+	if (talk(fd, request, err) != 0)
+		return error_prefix(err, "cannot give %s to link '%s'",
+			inet_ntop(AF_INET, &wire, text, sizeof(text)), name);
+	return 0;
+}
+
+struct alias_search {
+	const char *prefix;
+	rtnl_each_fn *each;
+	void *context;
+};
+
+static int alias_answer(const struct nlmsghdr *message, void *context)
+{
+	const struct alias_search *search = context;
+	const char *name = NULL, *alias = NULL;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, message, sizeof(struct ifinfomsg))
+	{
+		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
+			name = mnl_attr_get_str(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
+			alias = mnl_attr_get_str(attr);
+	}
+	if (name && alias && strncmp(alias, search->prefix, strlen(search->prefix)) == 0)
+		search->each(search->context, name, alias);
+	return MNL_CB_OK;
+}
+
+int rtnl_each_alias(int fd, const char *alias_prefix, rtnl_each_fn *each, void *context,
+	struct error *err)
+{
+	struct alias_search search = { alias_prefix, each, context };
+	char buffer[256];
+	struct nlmsghdr *request = link_request(buffer, RTM_GETLINK, 0, NULL, NULL);
+
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	if (netlink_dump(fd, request, alias_answer, &search, err) != 0)
+		return error_prefix(err, "cannot list links");
+	return 0;
+}
+
+int rtnl_tx_checksum_off(int inet_fd, const char *name, struct error *err)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_STXCSUM, .data = 0 };
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	request.ifr_data = (void *)&value;
+	if (ioctl(inet_fd, SIOCETHTOOL, &request) < 0)
+		return error_set(err, error_code_of(errno), errno,
+			"cannot switch off checksum offload of link '%s'", name);
+	return 0;
+}

@@ -1,0 +1,474 @@
+#include <config.h>
+
+#include "netplugin/switchdb.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/path.h"
+#include "netplugin/ipam.h"
+#include "openvswitch/poll-loop.h"
+#include "ovsdb-idl.h"
+#include "smap.h"
+#include "timeval.h"
+#include "util.h"
+#include "vswitch-idl.h"
+
+#define PROBE_MSEC 5000
+#define RETRY_MSEC 250
+#define OPENFLOW   "OpenFlow15"
+
+/*
+ * Two spellings of one address. A session that lost its peer waits for up to 8 s before it tries
+ * again; one for another remote starts at once, so the spellings take turns while nobody answers.
+ */
+#define REMOTES 2
+
+struct switchdb {
+	struct ovsdb_idl *idl;
+	char *remotes[REMOTES];
+	size_t remote;
+	long long retry_at;
+	char *bridge;
+	char *datapath;
+	struct switchdb_op *bridge_op; /* making or correcting the bridge */
+	long long bridge_retry_at;
+	struct error problem;          /* why the bridge is not as it must be */
+};
+
+struct switchdb_op {
+	struct ovsdb_idl_txn *txn; /* NULL: decided without a transaction */
+	enum op_state state;
+};
+
+static struct ovsdb_idl *idl_new(const char *remote)
+{
+	static const struct ovsdb_idl_column *const columns[] = {
+		&ovsrec_open_vswitch_col_bridges,
+		&ovsrec_bridge_col_name,
+		&ovsrec_bridge_col_datapath_type,
+		&ovsrec_bridge_col_fail_mode,
+		&ovsrec_bridge_col_protocols,
+		&ovsrec_bridge_col_ports,
+		&ovsrec_port_col_name,
+		&ovsrec_port_col_interfaces,
+		&ovsrec_port_col_external_ids,
+		&ovsrec_interface_col_name,
+		&ovsrec_interface_col_ofport,
+		&ovsrec_interface_col_error,
+	};
+	struct ovsdb_idl *idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
+
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
+		ovsdb_idl_add_column(idl, columns[i]);
+	ovsdb_idl_set_leader_only(idl, false);
+	ovsdb_idl_set_probe_interval(idl, PROBE_MSEC);
+	return idl;
+}
+
+struct switchdb *switchdb_new(const struct switchdb_config *config)
+{
+	struct switchdb *db = xzalloc(sizeof(*db));
+
+	db->remotes[0] = xasprintf("unix:%s", config->socket);
+	db->remotes[1] = xasprintf("unix:/.%s", config->socket);
+	db->bridge = xstrdup(config->bridge);
+	db->datapath = xstrdup(config->datapath);
+	db->idl = idl_new(db->remotes[0]);
+	db->retry_at = time_msec() + RETRY_MSEC;
+	return db;
+}
+
+void switchdb_free(struct switchdb *db)
+{
+	if (!db)
+		return;
+	switchdb_op_free(db->bridge_op);
+	ovsdb_idl_destroy(db->idl);
+	for (size_t i = 0; i < REMOTES; i++)
+		free(db->remotes[i]);
+	free(db->bridge);
+	free(db->datapath);
+	free(db);
+}
+
+/* ---- operations ---------------------------------------------------------------------------- */
+
+/* Sends 'txn'; NULL is an operation that had nothing to do, or must be made anew. */
+static struct switchdb_op *op_new(struct ovsdb_idl_txn *txn, enum op_state without)
+{
+	struct switchdb_op *op = xzalloc(sizeof(*op));
+
+	op->txn = txn;
+	op->state = txn ? OP_PENDING : without;
+	if (txn)
+		switchdb_op_state(op, NULL); /* the first call sends it */
+	return op;
+}
+
+enum op_state switchdb_op_state(struct switchdb_op *op, struct error *err)
+{
+	enum ovsdb_idl_txn_status status;
+
+	if (!op->txn)
+		return op->state;
+	status = ovsdb_idl_txn_commit(op->txn);
+	if (status == TXN_INCOMPLETE)
+		op->state = OP_PENDING;
+	else if (status == TXN_SUCCESS || status == TXN_UNCHANGED)
+		op->state = OP_DONE;
+	else if (status == TXN_TRY_AGAIN || status == TXN_UNCOMMITTED)
+		op->state = OP_AGAIN;
+	else
+		op->state = OP_FAILED;
+	if (op->state == OP_FAILED)
+		error_set(err, ERR_INTERNAL, 0, "the Open vSwitch database refused a change: %s",
+			ovsdb_idl_txn_get_error(op->txn));
+	return op->state;
+}
+
+void switchdb_op_free(struct switchdb_op *op)
+{
+	if (!op)
+		return;
+	if (op->txn)
+		ovsdb_idl_txn_destroy(op->txn);
+	free(op);
+}
+
+/* ---- the bridge ---------------------------------------------------------------------------- */
+
+static const struct ovsrec_bridge *find_bridge(const struct switchdb *db)
+{
+	const struct ovsrec_bridge *bridge;
+
+	OVSREC_BRIDGE_FOR_EACH (bridge, db->idl) {
+		if (strcmp(bridge->name, db->bridge) == 0)
+			return bridge;
+	}
+	return NULL;
+}
+
+static int protocols_are_right(const struct ovsrec_bridge *bridge)
+{
+	return bridge->n_protocols == 1 && strcmp(bridge->protocols[0], OPENFLOW) == 0;
+}
+
+static int bridge_is_right(const struct ovsrec_bridge *bridge)
+{
+	return bridge->fail_mode && strcmp(bridge->fail_mode, "secure") == 0 &&
+		protocols_are_right(bridge);
+}
+
+static int datapath_is(const struct ovsrec_bridge *bridge, const char *datapath)
+{
+	const char *type = bridge->datapath_type[0] ? bridge->datapath_type : "system";
+
+	return strcmp(type, datapath) == 0;
+}
+
+/* fail_mode secure: without flows nothing passes. Nothing but our OpenFlow version is spoken. */
+static void bridge_correct(const struct ovsrec_bridge *bridge)
+{
+	const char *protocols[] = { OPENFLOW };
+
+	ovsrec_bridge_set_fail_mode(bridge, "secure");
+	ovsrec_bridge_set_protocols(bridge, protocols, ARRAY_SIZE(protocols));
+}
+
+static void bridge_insert(struct switchdb *db, struct ovsdb_idl_txn *txn)
+{
+	const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(db->idl);
+	struct ovsrec_interface *interface = ovsrec_interface_insert(txn);
+	struct ovsrec_port *port = ovsrec_port_insert(txn);
+	struct ovsrec_bridge *bridge = ovsrec_bridge_insert(txn);
+	const struct smap in_band = SMAP_CONST1(&in_band, "disable-in-band", "true");
+
+	if (!root)
+		root = ovsrec_open_vswitch_insert(txn);
+	ovsrec_interface_set_name(interface, db->bridge);
+	ovsrec_interface_set_type(interface, "internal");
+	ovsrec_port_set_name(port, db->bridge);
+	ovsrec_port_set_interfaces(port, &interface, 1);
+	ovsrec_bridge_set_name(bridge, db->bridge);
+	ovsrec_bridge_set_datapath_type(bridge, db->datapath);
+	ovsrec_bridge_set_other_config(bridge, &in_band);
+	ovsrec_bridge_set_ports(bridge, &port, 1);
+	bridge_correct(bridge);
+	ovsrec_open_vswitch_update_bridges_addvalue(root, bridge);
+}
+
+static void bridge_start_op(struct switchdb *db, const struct ovsrec_bridge *bridge)
+{
+	struct ovsdb_idl_txn *txn;
+
+	if (db->bridge_op || time_msec() < db->bridge_retry_at)
+		return;
+	txn = ovsdb_idl_txn_create(db->idl);
+	if (bridge)
+		bridge_correct(bridge);
+	else
+		bridge_insert(db, txn);
+	db->bridge_op = op_new(txn, OP_DONE);
+}
+
+static void bridge_finish_op(struct switchdb *db)
+{
+	struct error err = { 0 };
+	enum op_state state;
+
+	if (!db->bridge_op)
+		return;
+	state = switchdb_op_state(db->bridge_op, &err);
+	if (state == OP_PENDING)
+		return;
+	switchdb_op_free(db->bridge_op);
+	db->bridge_op = NULL;
+	if (state != OP_FAILED)
+		return;
+	error_prefix(&err, "bridge '%s'", db->bridge);
+	db->problem = err;
+	db->bridge_retry_at = time_msec() + 1000;
+}
+
+static void bridge_run(struct switchdb *db)
+{
+	const struct ovsrec_bridge *bridge;
+
+	bridge_finish_op(db);
+	if (!ovsdb_idl_has_ever_connected(db->idl) || !ovsdb_idl_is_connected(db->idl))
+		return;
+	bridge = find_bridge(db);
+	if (bridge && !datapath_is(bridge, db->datapath)) {
+		error_set(&db->problem, ERR_PRECONDITION, 0,
+			"bridge '%s' has datapath_type '%s' and not '%s': remove the bridge or set "
+			"the node's datapath to what it is",
+			db->bridge, bridge->datapath_type, db->datapath);
+		return;
+	}
+	if (bridge && bridge_is_right(bridge)) {
+		db->problem = (struct error){ 0 };
+		return;
+	}
+	if (db->problem.code == ERR_NONE)
+		error_set(&db->problem, ERR_UNAVAILABLE, 0, "bridge '%s' is being made",
+			db->bridge);
+	bridge_start_op(db, bridge);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+static int connected(const struct switchdb *db)
+{
+	return ovsdb_idl_has_ever_connected(db->idl) && ovsdb_idl_is_connected(db->idl);
+}
+
+void switchdb_run(struct switchdb *db)
+{
+	ovsdb_idl_run(db->idl);
+	if (connected(db)) {
+		db->retry_at = time_msec() + RETRY_MSEC;
+	} else if (time_msec() >= db->retry_at) {
+		db->remote = (db->remote + 1) % REMOTES;
+		ovsdb_idl_set_remote(db->idl, db->remotes[db->remote], true);
+		db->retry_at = time_msec() + RETRY_MSEC;
+		ovsdb_idl_run(db->idl);
+	}
+	bridge_run(db);
+}
+
+void switchdb_wait(struct switchdb *db)
+{
+	ovsdb_idl_wait(db->idl);
+	if (!connected(db))
+		poll_timer_wait_until(db->retry_at);
+	if (db->bridge_op && db->bridge_op->txn)
+		ovsdb_idl_txn_wait(db->bridge_op->txn);
+	else if (db->problem.code == ERR_INTERNAL)
+		poll_timer_wait_until(db->bridge_retry_at);
+}
+
+int switchdb_ready(const struct switchdb *db, struct error *err)
+{
+	if (!connected(db))
+		return error_set(err, ERR_UNAVAILABLE, 0,
+			"the Open vSwitch database does not answer (is ovsdb-server running?)");
+	if (db->problem.code != ERR_NONE) {
+		*err = db->problem;
+		return -1;
+	}
+	if (!find_bridge(db))
+		return error_set(
+			err, ERR_UNAVAILABLE, 0, "bridge '%s' is being made", db->bridge);
+	return 0;
+}
+
+unsigned switchdb_seqno(const struct switchdb *db)
+{
+	return ovsdb_idl_get_seqno(db->idl);
+}
+
+/* ---- ports --------------------------------------------------------------------------------- */
+
+static const struct ovsrec_port *find_port(const struct switchdb *db, const char *name)
+{
+	const struct ovsrec_port *port;
+
+	OVSREC_PORT_FOR_EACH (port, db->idl) {
+		if (strcmp(port->name, name) == 0)
+			return port;
+	}
+	return NULL;
+}
+
+static int64_t port_number(const struct ovsrec_port *port, char problem[128])
+{
+	const struct ovsrec_interface *interface;
+
+	problem[0] = '\0';
+	if (port->n_interfaces != 1)
+		return 0;
+	interface = port->interfaces[0];
+	if (interface->error)
+		snprintf(problem, 128, "%s", interface->error);
+	return interface->n_ofport ? interface->ofport[0] : 0;
+}
+
+int switchdb_find(const struct switchdb *db, const char *name, int64_t *ret_ofport,
+	char problem[128])
+{
+	const struct ovsrec_port *port = find_port(db, name);
+
+	if (!port)
+		return 0;
+	*ret_ofport = port_number(port, problem);
+	return 1;
+}
+
+static int copy_id(const struct ovsrec_port *port, const char *key, char *to, size_t size,
+	struct error *err)
+{
+	const char *value = smap_get(&port->external_ids, key);
+
+	if (!value || !value[0] || strlen(value) >= size)
+		return error_set(err, ERR_INVALID, 0,
+			"port '%s': external_ids:%s is missing or too long", port->name, key);
+	memcpy(to, value, strlen(value) + 1);
+	return 0;
+}
+
+static int record_read(const struct ovsrec_port *port, struct port_record *ret, struct error *err)
+{
+	char address[IPNET_TEXT_SIZE], vnid[16], expected[PORT_NAME_SIZE];
+	struct port_record record = { 0 };
+	char *end;
+
+	if (copy_id(port, "bulkhead-pod-uid", record.pod_uid, sizeof(record.pod_uid), err) < 0 ||
+		copy_id(port, "bulkhead-project", record.project, sizeof(record.project), err) < 0 ||
+		copy_id(port, "bulkhead-pod", record.pod, sizeof(record.pod), err) < 0 ||
+		copy_id(port, "bulkhead-ip", address, sizeof(address), err) < 0 ||
+		copy_id(port, "bulkhead-vnid", vnid, sizeof(vnid), err) < 0)
+		return -1;
+	if (address_parse(address, &record.address, err) < 0)
+		return error_prefix(err, "port '%s'", port->name);
+	record.vnid = (uint32_t)strtoul(vnid, &end, 10);
+	if (*end || record.vnid > VNID_MAX)
+		return error_set(err, ERR_INVALID, 0, "port '%s': VNID '%s' is not one",
+			port->name, vnid);
+	port_name_of(record.pod_uid, expected);
+	if (strcmp(expected, port->name) != 0 || !pod_uid_is_valid(record.pod_uid))
+		return error_set(err, ERR_INVALID, 0, "port '%s' is not the one of pod '%s'",
+			port->name, record.pod_uid);
+	memcpy(record.name, expected, sizeof(expected));
+	record.ofport = port_number(port, record.problem);
+	*ret = record;
+	return 0;
+}
+
+void switchdb_each(const struct switchdb *db, switchdb_each_fn *each, void *context)
+{
+	const struct ovsrec_bridge *bridge = find_bridge(db);
+
+	for (size_t i = 0; bridge && i < bridge->n_ports; i++) {
+		const struct ovsrec_port *port = bridge->ports[i];
+		struct port_record record;
+		struct error err = { 0 };
+
+		if (!smap_get(&port->external_ids, "bulkhead-pod-uid"))
+			continue;
+		if (record_read(port, &record, &err) < 0)
+			each(context, port->name, NULL, &err);
+		else
+			each(context, port->name, &record, NULL);
+	}
+}
+
+static void record_write(const struct ovsrec_port *port, const struct port_record *record)
+{
+	struct smap ids = SMAP_INITIALIZER(&ids);
+	char address[IPNET_TEXT_SIZE], mac_text[MAC_TEXT_SIZE];
+	uint8_t mac[6];
+
+	mac_of_address(record->address, mac);
+	mac_format(mac, mac_text);
+	address_format(record->address, address);
+	smap_add(&ids, "sandbox", record->pod_uid);
+	smap_add(&ids, "bulkhead-pod-uid", record->pod_uid);
+	smap_add(&ids, "bulkhead-project", record->project);
+	smap_add(&ids, "bulkhead-pod", record->pod);
+	smap_add(&ids, "bulkhead-ip", address);
+	smap_add(&ids, "bulkhead-mac", mac_text);
+	smap_add_format(&ids, "bulkhead-vnid", "%u", record->vnid);
+	ovsrec_port_set_external_ids(port, &ids);
+	smap_destroy(&ids);
+}
+
+struct switchdb_op *switchdb_add(struct switchdb *db, const struct port_record *record)
+{
+	const struct ovsrec_bridge *bridge = find_bridge(db);
+	const int64_t request = record->ofport_request;
+	struct ovsrec_interface *interface;
+	struct ovsdb_idl_txn *txn;
+	struct ovsrec_port *port;
+
+	if (!bridge)
+		return op_new(NULL, OP_AGAIN);
+	txn = ovsdb_idl_txn_create(db->idl);
+	interface = ovsrec_interface_insert(txn);
+	port = ovsrec_port_insert(txn);
+	ovsrec_interface_set_name(interface, record->name);
+	ovsrec_interface_set_ofport_request(interface, &request, 1);
+	ovsrec_port_set_name(port, record->name);
+	ovsrec_port_set_interfaces(port, &interface, 1);
+	record_write(port, record);
+	ovsrec_bridge_update_ports_addvalue(bridge, port);
+	return op_new(txn, OP_DONE);
+}
+
+struct switchdb_op *switchdb_remove(struct switchdb *db, const char *name)
+{
+	const struct ovsrec_bridge *bridge = find_bridge(db);
+	const struct ovsrec_port *port = find_port(db, name);
+	struct ovsdb_idl_txn *txn;
+
+	if (!bridge || !port)
+		return op_new(NULL, OP_DONE);
+	txn = ovsdb_idl_txn_create(db->idl);
+	ovsrec_bridge_update_ports_delvalue(bridge, port);
+	return op_new(txn, OP_DONE);
+}
+
+struct switchdb_op *switchdb_set_vnid(struct switchdb *db, const char *name, uint32_t vnid)
+{
+	const struct ovsrec_port *port = find_port(db, name);
+	struct ovsdb_idl_txn *txn;
+	char text[16];
+
+	if (!port)
+		return op_new(NULL, OP_DONE);
+	snprintf(text, sizeof(text), "%u", vnid);
+	txn = ovsdb_idl_txn_create(db->idl);
+	ovsrec_port_update_external_ids_setkey(port, "bulkhead-vnid", text);
+	return op_new(txn, OP_DONE);
+}

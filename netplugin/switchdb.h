@@ -1,0 +1,82 @@
+/*
+ * The bridge and its ports in Open vSwitch's database. The row of a pod's port is the record of
+ * its address and VNID: netd keeps none of its own, and reads it here after a restart.
+ * Never blocks: changes are operations whose state is asked for in each round of the loop.
+ */
+#ifndef NETPLUGIN_SWITCHDB_H
+#define NETPLUGIN_SWITCHDB_H
+
+#include <stdint.h>
+
+#include "lib/error.h"
+#include "netplugin/names.h"
+
+#define PROJECT_NAME_MAX 63
+#define POD_NAME_MAX     253
+
+struct switchdb_config {
+	const char *socket;   /* absolute path of the database socket */
+	const char *bridge;
+	const char *datapath; /* "system" or "netdev" */
+};
+
+/* external_ids of the Port row: bulkhead-pod-uid (and sandbox), -project, -pod, -ip, -mac, -vnid. */
+struct port_record {
+	char pod_uid[POD_UID_MAX + 1];
+	char project[PROJECT_NAME_MAX + 1];
+	char pod[POD_NAME_MAX + 1];
+	char name[PORT_NAME_SIZE];
+	uint32_t address;
+	uint32_t vnid;
+	uint32_t ofport_request; /* when it is added */
+	int64_t ofport;          /* 0: not known yet, -1: ovs-vswitchd could not open the device */
+	char problem[128];       /* Interface.error, where ofport is -1 */
+};
+
+struct switchdb;
+
+/* Starts to connect. 'config' is copied. The caller owns the result. */
+struct switchdb *switchdb_new(const struct switchdb_config *config);
+void switchdb_free(struct switchdb *db);
+
+/* Round of the loop: takes what the database sent, makes or corrects the bridge. */
+void switchdb_run(struct switchdb *db);
+void switchdb_wait(struct switchdb *db);
+
+/* 0 when connected and the bridge is as it must be, else -1 with the reason. */
+int switchdb_ready(const struct switchdb *db, struct error *err);
+
+/* Changes with every change of what the database holds. */
+unsigned switchdb_seqno(const struct switchdb *db);
+
+/*
+ * Calls 'each' for every port of ours: with a record, or with NULL and an error for a row that does not
+ * parse, and its name.
+ */
+typedef void switchdb_each_fn(void *context, const char *name, const struct port_record *record,
+	const struct error *err);
+void switchdb_each(const struct switchdb *db, switchdb_each_fn *each, void *context);
+
+/* 1 and the port's number (and what is wrong) when there is a port 'name', else 0. */
+int switchdb_find(const struct switchdb *db, const char *name, int64_t *ret_ofport,
+	char problem[128]);
+
+/*
+ * Operations, one transaction each. The caller owns the result (never NULL) and frees it at any time; what was
+ * sent is not taken back by that. Removing a port that is not there succeeds.
+ */
+struct switchdb_op;
+struct switchdb_op *switchdb_add(struct switchdb *db, const struct port_record *record);
+struct switchdb_op *switchdb_remove(struct switchdb *db, const char *name);
+struct switchdb_op *switchdb_set_vnid(struct switchdb *db, const char *name, uint32_t vnid);
+
+enum op_state {
+	OP_PENDING,
+	OP_DONE,
+	OP_AGAIN,  /* something else changed meanwhile: make the operation anew */
+	OP_FAILED, /* 'err' says why */
+};
+enum op_state switchdb_op_state(struct switchdb_op *op, struct error *err);
+void switchdb_op_free(struct switchdb_op *op);
+
+#endif
