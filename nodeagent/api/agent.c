@@ -36,7 +36,8 @@ static int send_cancel(struct agent *agent, uint64_t id)
 
 static void send_late_cancels(struct agent *agent)
 {
-	while (agent->cancels_len && send_cancel(agent, agent->cancels[agent->cancels_len - 1]) == 0)
+	while (agent->cancels_len &&
+		send_cancel(agent, agent->cancels[agent->cancels_len - 1]) == 0)
 		agent->cancels_len--;
 }
 
@@ -88,8 +89,8 @@ static int take_slot(struct call *call, struct error *err)
 			return 0;
 		}
 	}
-	return error_set(err, ERR_EXHAUSTED, 0, "the node has too many calls under way (%d)",
-		AGENT_SLOTS);
+	return error_set(
+		err, ERR_EXHAUSTED, 0, "the node has too many calls under way (%d)", AGENT_SLOTS);
 }
 
 int agent_call(struct call *call, const uint8_t *message, size_t size, struct error *err)
@@ -111,7 +112,8 @@ int agent_call(struct call *call, const uint8_t *message, size_t size, struct er
 	frame.message.data = (uint8_t *)(uintptr_t)message;
 	frame.message.len = size;
 	frame.peer = call->peer;
-	if (ipc_table_send(call->api->agent.ipc, IPC_CALL, 0, &frame.base, NULL, 0, NULL, err) < 0) {
+	if (ipc_table_send(call->api->agent.ipc, IPC_CALL, 0, &frame.base, NULL, 0, NULL, err) <
+		0) {
 		agent_forget(call);
 		call->id = 0;
 		return -1;
@@ -121,8 +123,8 @@ int agent_call(struct call *call, const uint8_t *message, size_t size, struct er
 	return 0;
 }
 
-static void handle_reply(struct agent *agent, struct ipc_frame *frame,
-	const Bulkhead__V1__CallReply *reply)
+static void handle_reply(
+	struct agent *agent, struct ipc_frame *frame, const Bulkhead__V1__CallReply *reply)
 {
 	struct call *call = *slot_of(agent, reply->id);
 

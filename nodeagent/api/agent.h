@@ -1,5 +1,6 @@
 /*
- * The connection to the agent: calls go up with an id, replies come down. Runs on the loop's thread.
+ * The connection to the agent: calls go up with an id, replies come down. Runs on the loop's
+ * thread.
  */
 #ifndef NODEAGENT_API_AGENT_H
 #define NODEAGENT_API_AGENT_H

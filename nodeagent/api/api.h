@@ -1,6 +1,6 @@
 /*
- * What bulkhead-api is while it runs: the loop, the agent's connection, the gRPC server and the calls
- * under way. One of it a process; everything but listener.c gets it as an argument.
+ * What bulkhead-api is while it runs: the loop, the agent's connection, the gRPC server and the
+ * calls under way. One of it a process; everything but listener.c gets it as an argument.
  */
 #ifndef NODEAGENT_API_API_H
 #define NODEAGENT_API_API_H

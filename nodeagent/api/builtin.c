@@ -24,8 +24,8 @@ static int has_service(const struct methods *methods, const char *name)
 }
 
 /* While this process runs the agent is connected: it serves. */
-static void health_message(struct call *call, ProtobufCMessage *message, const uint8_t *data,
-	size_t size)
+static void health_message(
+	struct call *call, ProtobufCMessage *message, const uint8_t *data, size_t size)
 {
 	const Grpc__Health__V1__HealthCheckRequest *request =
 		(const Grpc__Health__V1__HealthCheckRequest *)message;
@@ -145,8 +145,8 @@ static void send_file(struct call *call, Response *response, struct span file)
 }
 
 /* v1 and v1alpha have one wire format: the message is taken for v1's, whichever it is. */
-static void reflection_message(struct call *call, ProtobufCMessage *message, const uint8_t *data,
-	size_t size)
+static void reflection_message(
+	struct call *call, ProtobufCMessage *message, const uint8_t *data, size_t size)
 {
 	Request *request;
 	Response response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
@@ -163,11 +163,13 @@ static void reflection_message(struct call *call, ProtobufCMessage *message, con
 	if (request->message_request_case ==
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES)
 		list_services(call, &response);
-	else if (request->message_request_case ==
+	else if (
+		request->message_request_case ==
 			GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME &&
 		methods_file(&file, request->file_by_filename))
 		send_file(call, &response, file);
-	else if (request->message_request_case ==
+	else if (
+		request->message_request_case ==
 			GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL &&
 		methods_file_of_symbol(&file, request->file_containing_symbol))
 		send_file(call, &response, file);

@@ -10,6 +10,7 @@
 
 #include "lib/log.h"
 #include "nodeagent/api/api.h"
+#include "nodeagent/api/server.h"
 #include "nodeagent/api/status.h"
 #include "proto/wire_check.h"
 
@@ -49,6 +50,7 @@ static void call_free(struct call *call)
 	agent_forget(call);
 	gpr_free(call->peer);
 	grpc_call_unref(call->grpc);
+	server_call_over(call->api->server);
 	free(call);
 }
 
@@ -197,8 +199,8 @@ static void send_status(struct call *call)
 			.status_details = call->result.code ? &text : NULL } };
 	call->status_sent = 1;
 	if (start(call, ops, len, &call->status_done) < 0)
-		grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_INTERNAL, "cannot answer",
-			NULL);
+		grpc_call_cancel_with_status(
+			call->grpc, GRPC_STATUS_INTERNAL, "cannot answer", NULL);
 	grpc_slice_unref(text);
 }
 
@@ -292,8 +294,8 @@ struct call *call_new(struct api *api, grpc_call *grpc, const struct method *met
 static int over_limit(const struct call *call, size_t size)
 {
 	return call->queue_len >= CALL_QUEUE_LEN_MAX ||
-		call->queue_bytes + size > CALL_QUEUE_BYTES_MAX ||
-		call->api->queue_bytes + size > CALLS_QUEUE_BYTES_MAX;
+	       call->queue_bytes + size > CALL_QUEUE_BYTES_MAX ||
+	       call->api->queue_bytes + size > CALLS_QUEUE_BYTES_MAX;
 }
 
 /* Takes over 'slice'. */
@@ -305,8 +307,8 @@ static int queue(struct call *call, grpc_slice slice)
 	if (over_limit(call, size)) {
 		grpc_slice_unref(slice);
 		call_fail(call, ERR_EXHAUSTED,
-			"the client reads too slowly: %zu messages of %zu bytes wait", call->queue_len,
-			call->queue_bytes);
+			"the client reads too slowly: %zu messages of %zu bytes wait",
+			call->queue_len, call->queue_bytes);
 		return -1;
 	}
 	out = calloc(1, sizeof(*out));
@@ -383,8 +385,8 @@ void call_finish(struct call *call, const struct error *err)
 	if (err && call->sending) {
 		/* Flow control may hold the message under way for ever: this ends it. */
 		call->status_sent = 1;
-		grpc_call_cancel_with_status(call->grpc, status_of_error(err->code), err->text,
-			NULL);
+		grpc_call_cancel_with_status(
+			call->grpc, status_of_error(err->code), err->text, NULL);
 		return;
 	}
 	pump(call);

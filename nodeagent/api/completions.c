@@ -55,8 +55,8 @@ static void *poll_queue(void *user)
 	struct completions *c = user;
 
 	for (;;) {
-		grpc_event event = grpc_completion_queue_next(c->cq,
-			gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		grpc_event event =
+			grpc_completion_queue_next(c->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 
 		if (event.type == GRPC_QUEUE_SHUTDOWN)
 			return NULL;
@@ -123,8 +123,8 @@ static void destroy(struct completions *c)
 	free(c);
 }
 
-int completions_new(struct completions **ret, struct loop *loop, grpc_completion_queue *cq,
-	struct error *err)
+int completions_new(
+	struct completions **ret, struct loop *loop, grpc_completion_queue *cq, struct error *err)
 {
 	struct completions *c = calloc(1, sizeof(*c));
 

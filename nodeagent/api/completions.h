@@ -17,9 +17,10 @@ struct completion {
 
 struct completions;
 
-/* Starts the thread. 'cq' must be of the NEXT kind and is borrowed; tags are struct completion *. */
-int completions_new(struct completions **ret, struct loop *loop, grpc_completion_queue *cq,
-	struct error *err);
+/* Starts the thread. 'cq' must be of the NEXT kind and is borrowed; tags are struct completion *.
+ */
+int completions_new(
+	struct completions **ret, struct loop *loop, grpc_completion_queue *cq, struct error *err);
 
 /* Shuts the queue down, handles what is left in it, joins the thread. NULL is allowed. */
 void completions_free(struct completions *completions);

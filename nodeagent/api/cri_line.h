@@ -1,6 +1,6 @@
 /*
- * One line of a CRI log file: "<RFC 3339 time> <stdout|stderr> <F|P> <text>" (Kubernetes' CRI, F: the
- * line is complete, P: more of it follows). Pure.
+ * One line of a CRI log file: "<RFC 3339 time> <stdout|stderr> <F|P> <text>" (Kubernetes' CRI, F:
+ * the line is complete, P: more of it follows). Pure.
  */
 #ifndef NODEAGENT_API_CRI_LINE_H
 #define NODEAGENT_API_CRI_LINE_H

@@ -13,10 +13,10 @@
 #include "nodeagent/api/handlers.h"
 #include "nodeagent/api/pipe_end.h"
 
-#define EXEC_CHUNK         32768u
-#define EXEC_QUEUE         8       /* messages under way to the client before reading stops */
-#define EXEC_GRACE_SECONDS 2       /* for output after the exit, while somebody holds the pipe open */
-#define EXEC_WINDOW_MAX    4096u   /* rows or columns */
+#define EXEC_CHUNK          32768u
+#define EXEC_QUEUE          8 /* messages under way to the client before reading stops */
+#define EXEC_GRACE_SECONDS  2 /* for output after the exit, while somebody holds the pipe open */
+#define EXEC_WINDOW_MAX     4096u /* rows or columns */
 #define END_OF_TRANSMISSION "\004"
 
 enum end_index { END_IN, END_OUT, END_ERR, ENDS };
@@ -26,12 +26,12 @@ struct exec {
 	int begun;
 	int tty;
 	int stdin_wanted;
-	struct pipe_end ends[ENDS]; /* with a tty END_OUT is the terminal, both ways */
-	struct pipe_end timer;      /* runs after the exit */
+	struct pipe_end ends[ENDS];      /* with a tty END_OUT is the terminal, both ways */
+	struct pipe_end timer;           /* runs after the exit */
 	Bulkhead__V1__ExecRequest *held; /* whose stdin is being written */
 	size_t written;
-	int input_over;             /* stdin is closed, or will be after 'held' */
-	uint8_t *last;              /* the agent's ExecResponse with the exit code */
+	int input_over; /* stdin is closed, or will be after 'held' */
+	uint8_t *last;  /* the agent's ExecResponse with the exit code */
 	size_t last_size;
 	int exited;
 };
@@ -145,7 +145,8 @@ static void send_last(struct exec *x)
 	call_finish(x->call, NULL);
 }
 
-/* Output still open after the exit: somebody else has it. A client that still reads is waited for. */
+/* Output still open after the exit: somebody else has it. A client that still reads is waited for.
+ */
 static void on_timer(void *user, uint32_t events)
 {
 	struct exec *x = user;
@@ -193,8 +194,8 @@ static int resize(struct exec *x, const Bulkhead__V1__ExecRequest *request)
 		return -1;
 	}
 	if (request->rows > EXEC_WINDOW_MAX || request->columns > EXEC_WINDOW_MAX) {
-		call_fail(x->call, ERR_INVALID, "rows, columns: must be at most %u",
-			EXEC_WINDOW_MAX);
+		call_fail(
+			x->call, ERR_INVALID, "rows, columns: must be at most %u", EXEC_WINDOW_MAX);
 		return -1;
 	}
 	size.ws_row = (unsigned short)request->rows;
@@ -231,8 +232,8 @@ static void begin(struct call *call, Bulkhead__V1__ExecRequest *request)
 	forward_message(call, &first.base);
 }
 
-static void on_message(struct call *call, ProtobufCMessage *message, const uint8_t *data,
-	size_t size)
+static void on_message(
+	struct call *call, ProtobufCMessage *message, const uint8_t *data, size_t size)
 {
 	Bulkhead__V1__ExecRequest *request = (Bulkhead__V1__ExecRequest *)message;
 	struct exec *x = call->state;
@@ -271,8 +272,8 @@ static void on_half_closed(struct call *call)
 static int open_end(struct exec *x, enum end_index i, struct ipc_frame *frame, size_t fd_index,
 	loop_fn fn, struct error *err)
 {
-	return pipe_end_open(&x->ends[i], x->call->api->loop, ipc_frame_take_fd(frame, fd_index),
-		fn, x, err);
+	return pipe_end_open(
+		&x->ends[i], x->call->api->loop, ipc_frame_take_fd(frame, fd_index), fn, x, err);
 }
 
 static int open_ends(struct exec *x, struct ipc_frame *frame, struct error *err)
@@ -330,13 +331,13 @@ static void finish_later(struct exec *x, const Bulkhead__V1__CallReply *reply)
 	update(x);
 }
 
-static void on_reply(struct call *call, const Bulkhead__V1__CallReply *reply,
-	struct ipc_frame *frame)
+static void on_reply(
+	struct call *call, const Bulkhead__V1__CallReply *reply, struct ipc_frame *frame)
 {
 	struct exec *x = call->state;
 	size_t fds = x->tty ? 1 : 3;
-	int begins = forward_begins_stream(call, reply, frame,
-		BULKHEAD__V1__STREAM_KIND__STREAM_EXEC, fds, fds);
+	int begins = forward_begins_stream(
+		call, reply, frame, BULKHEAD__V1__STREAM_KIND__STREAM_EXEC, fds, fds);
 
 	if (begins > 0 && !x->begun)
 		stream(x, frame);

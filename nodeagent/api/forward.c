@@ -86,8 +86,8 @@ int forward_begins_stream(struct call *call, const Bulkhead__V1__CallReply *repl
 	return -1;
 }
 
-static void on_message(struct call *call, ProtobufCMessage *message, const uint8_t *data,
-	size_t size)
+static void on_message(
+	struct call *call, ProtobufCMessage *message, const uint8_t *data, size_t size)
 {
 	protobuf_c_message_free_unpacked(message, NULL);
 	forward_call(call, data, size);
@@ -98,8 +98,8 @@ static void on_half_closed(struct call *call)
 	call_fail(call, ERR_INVALID, "%s: no request message came", call->method->name);
 }
 
-static void on_reply(struct call *call, const Bulkhead__V1__CallReply *reply,
-	struct ipc_frame *frame)
+static void on_reply(
+	struct call *call, const Bulkhead__V1__CallReply *reply, struct ipc_frame *frame)
 {
 	(void)frame;
 	forward_reply(call, reply);

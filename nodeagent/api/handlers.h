@@ -15,7 +15,8 @@ extern const struct call_handler reflection_handler; /* grpc.reflection */
 
 const struct call_handler *handler_of(const struct method *method);
 
-/* Sends the call to the agent with 'message' as its request; on failure ends the call and returns -1. */
+/* Sends the call to the agent with 'message' as its request; on failure ends the call and returns
+ * -1. */
 int forward_call(struct call *call, const uint8_t *message, size_t size);
 int forward_message(struct call *call, const ProtobufCMessage *message);
 

@@ -34,8 +34,8 @@ static int text_of(char *ret, const X509_NAME_ENTRY *entry, const char *what, st
 	OPENSSL_free(utf8);
 	ERR_clear_error();
 	if (wrong)
-		return error_set(err, ERR_UNAUTHENTICATED, 0, "client certificate: %s %s", what,
-			wrong);
+		return error_set(
+			err, ERR_UNAUTHENTICATED, 0, "client certificate: %s %s", what, wrong);
 	return 0;
 }
 
@@ -62,7 +62,8 @@ static int organizations(struct identity *ret, const X509_NAME *subject, struct 
 			return 0;
 		if (ret->groups_len == IDENTITY_GROUPS_MAX)
 			return error_set(err, ERR_UNAUTHENTICATED, 0,
-				"client certificate: more than %d O in the subject", IDENTITY_GROUPS_MAX);
+				"client certificate: more than %d O in the subject",
+				IDENTITY_GROUPS_MAX);
 		if (text_of(ret->groups[ret->groups_len], X509_NAME_get_entry(subject, at), "O",
 			    err) < 0)
 			return -1;
@@ -80,9 +81,10 @@ int identity_of_pem(struct identity *ret, const char *pem, size_t size, struct e
 	if (!found)
 		error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot read the client certificate");
 	else if (!cert)
-		error_set(err, ERR_UNAUTHENTICATED, 0, "client certificate: not an X.509 certificate");
+		error_set(err, ERR_UNAUTHENTICATED, 0,
+			"client certificate: not an X.509 certificate");
 	else if (common_name(found, X509_get_subject_name(cert), err) == 0 &&
-		organizations(found, X509_get_subject_name(cert), err) == 0) {
+		 organizations(found, X509_get_subject_name(cert), err) == 0) {
 		*ret = *found;
 		r = 0;
 	}

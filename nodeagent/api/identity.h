@@ -19,9 +19,9 @@ struct identity {
 };
 
 /*
- * Reads the subject of the first certificate in 'pem'. Errors: ERR_UNAUTHENTICATED when there is not
- * exactly one CN, or a CN or O is empty, too long, or has NUL or control characters, or there are too
- * many O. Nothing is shortened.
+ * Reads the subject of the first certificate in 'pem'. Errors: ERR_UNAUTHENTICATED when there is
+ * not exactly one CN, or a CN or O is empty, too long, or has NUL or control characters, or there
+ * are too many O. Nothing is shortened.
  */
 int identity_of_pem(struct identity *ret, const char *pem, size_t size, struct error *err);
 

@@ -1,6 +1,6 @@
 /*
- * ImportImage: the client's bytes into a pipe whose other end the unpacker reads. The agent gets the
- * name and gives the verdict; it sees no byte.
+ * ImportImage: the client's bytes into a pipe whose other end the unpacker reads. The agent gets
+ * the name and gives the verdict; it sees no byte.
  */
 #include <stdlib.h>
 #include <sys/timerfd.h>
@@ -61,8 +61,8 @@ static void write_held(struct import *m)
 	struct error err = { 0 };
 
 	while (m->held && m->written < m->held->data.len) {
-		ssize_t n = pipe_end_write(&m->pipe, m->held->data.data + m->written,
-			m->held->data.len - m->written);
+		ssize_t n = pipe_end_write(
+			&m->pipe, m->held->data.data + m->written, m->held->data.len - m->written);
 
 		if (n < 0) {
 			drop_held(m);
@@ -107,8 +107,8 @@ static void begin(struct call *call, Bulkhead__V1__ImportImageRequest *request)
 	forward_message(call, &first.base);
 }
 
-static void on_message(struct call *call, ProtobufCMessage *message, const uint8_t *data,
-	size_t size)
+static void on_message(
+	struct call *call, ProtobufCMessage *message, const uint8_t *data, size_t size)
 {
 	Bulkhead__V1__ImportImageRequest *request = (Bulkhead__V1__ImportImageRequest *)message;
 	struct import *m = call->state;
@@ -136,13 +136,13 @@ static void on_half_closed(struct call *call)
 		pipe_end_close(&m->pipe);
 }
 
-static void on_reply(struct call *call, const Bulkhead__V1__CallReply *reply,
-	struct ipc_frame *frame)
+static void on_reply(
+	struct call *call, const Bulkhead__V1__CallReply *reply, struct ipc_frame *frame)
 {
 	struct import *m = call->state;
 	struct error err = { 0 };
-	int begins = forward_begins_stream(call, reply, frame,
-		BULKHEAD__V1__STREAM_KIND__STREAM_IMPORT, 1, 1);
+	int begins = forward_begins_stream(
+		call, reply, frame, BULKHEAD__V1__STREAM_KIND__STREAM_IMPORT, 1, 1);
 
 	if (begins == 0) {
 		forward_reply(call, reply);
@@ -150,8 +150,8 @@ static void on_reply(struct call *call, const Bulkhead__V1__CallReply *reply,
 	}
 	if (begins < 0 || m->pipe.fd >= 0 || !m->held)
 		return;
-	if (pipe_end_open(&m->pipe, call->api->loop, ipc_frame_take_fd(frame, 0), on_pipe, m, &err) <
-		0)
+	if (pipe_end_open(
+		    &m->pipe, call->api->loop, ipc_frame_take_fd(frame, 0), on_pipe, m, &err) < 0)
 		call_finish(call, &err);
 	else
 		write_held(m);

@@ -52,8 +52,7 @@ static ino_t inode_of(int fd)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
 }
 
-static int split(const char *address, char *host, size_t size, const char **port,
-	struct error *err)
+static int split(const char *address, char *host, size_t size, const char **port, struct error *err)
 {
 	const char *colon = strrchr(address, ':');
 	size_t len = colon ? (size_t)(colon - address) : 0;
@@ -75,7 +74,8 @@ static int split(const char *address, char *host, size_t size, const char **port
 
 static int bound_socket(const struct addrinfo *info, const char *address, struct error *err)
 {
-	cleanup_close int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	cleanup_close int fd =
+		socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	const int on = 1;
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
@@ -267,8 +267,8 @@ static int go_on(int fd)
 }
 
 /* accept4(2) that never reports what gRPC would take for the end of the listener. */
-static int accept_guarded(int fd, struct sockaddr *restrict addr, socklen_t *restrict len,
-	int flags)
+static int accept_guarded(
+	int fd, struct sockaddr *restrict addr, socklen_t *restrict len, int flags)
 {
 	socklen_t room = len ? *len : 0;
 

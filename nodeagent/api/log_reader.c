@@ -35,7 +35,7 @@ struct log_reader {
 	char *line; /* bytes of a line whose end is not there yet */
 	size_t line_size;
 	int in_line[2]; /* of each stream: the last piece was partial */
-	int64_t left; /* of limit_bytes */
+	int64_t left;   /* of limit_bytes */
 	int full;
 };
 
@@ -48,8 +48,9 @@ static int parse_name(const char *name, struct log_file *ret)
 	if (sscanf(name, "%9" SCNu32 ".log%n", &ret->restart, &end) == 1 && end && !name[end])
 		return 1;
 	end = 0;
-	return sscanf(name, "%9" SCNu32 ".log.%9" SCNu32 "%n", &ret->restart, &ret->age, &end) == 2 &&
-		end && !name[end] && ret->age > 0;
+	return sscanf(name, "%9" SCNu32 ".log.%9" SCNu32 "%n", &ret->restart, &ret->age, &end) ==
+		       2 &&
+	       end && !name[end] && ret->age > 0;
 }
 
 static DIR *open_list(int dirfd, struct error *err)
@@ -142,7 +143,8 @@ static int open_file(const struct log_reader *r, const struct log_file *file, st
 	if (fd < 0 && errno == ENOENT)
 		return -2;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot open log file '%s'", name);
+		return error_set(
+			err, error_code_of(errno), errno, "cannot open log file '%s'", name);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERR_INVALID, 0, "log file '%s' is no regular file", name);
 	return st.st_ino == file->inode ? take_fd(&fd) : -2;
@@ -157,8 +159,8 @@ static void switch_to(struct log_reader *r, int fd, ino_t inode)
 }
 
 /*
- * Offset at which the last *lines lines of 'fd' begin; *lines is lowered by those that are there, so
- * what is left is to be found in older files.
+ * Offset at which the last *lines lines of 'fd' begin; *lines is lowered by those that are there,
+ * so what is left is to be found in older files.
  */
 static int64_t tail_offset(int fd, int64_t *lines)
 {
@@ -201,7 +203,8 @@ static int begin_at_tail(struct log_reader *r, const struct file_list *list, str
 			return error_set(err, ERR_INTERNAL, errno, "cannot seek in a log file");
 		}
 		switch_to(r, fd, list->files[i].inode);
-		/* A file may hold exactly the lines wanted: the older one then ends where it begins. */
+		/* A file may hold exactly the lines wanted: the older one then ends where it
+		 * begins. */
 		if (lines == 0 || offset > 0)
 			return 1;
 	}
@@ -253,8 +256,8 @@ static int begin(struct log_reader *r, struct error *err)
 	return error_set(err, ERR_UNAVAILABLE, 0, "the log is rotated faster than it is read");
 }
 
-int log_reader_new(struct log_reader **ret, int dirfd, const struct log_options *options,
-	struct error *err)
+int log_reader_new(
+	struct log_reader **ret, int dirfd, const struct log_options *options, struct error *err)
 {
 	struct log_reader *r = calloc(1, sizeof(*r));
 
@@ -291,8 +294,8 @@ int log_reader_full(const struct log_reader *r)
 	return r->full;
 }
 
-static void emit(struct log_reader *r, int from_stderr, const char *data, size_t size, log_sink sink,
-	void *user)
+static void emit(struct log_reader *r, int from_stderr, const char *data, size_t size,
+	log_sink sink, void *user)
 {
 	if (r->full)
 		return;
@@ -311,7 +314,8 @@ static int take_line(struct log_reader *r, const char *line, size_t size, log_si
 	struct cri_line l;
 
 	if (cri_line_parse(&l, line, size) < 0)
-		return error_set(err, ERR_INTERNAL, 0, "a log file holds a line that is not in CRI format");
+		return error_set(
+			err, ERR_INTERNAL, 0, "a log file holds a line that is not in CRI format");
 	if (l.usec < r->options.since_usec)
 		return 0;
 	if (r->options.timestamps && !r->in_line[l.from_stderr]) {
@@ -336,8 +340,8 @@ static int keep(struct log_reader *r, const char *data, size_t size, struct erro
 	return 0;
 }
 
-static int take_chunk(struct log_reader *r, const char *data, size_t size, log_sink sink, void *user,
-	struct error *err)
+static int take_chunk(struct log_reader *r, const char *data, size_t size, log_sink sink,
+	void *user, struct error *err)
 {
 	while (size) {
 		const char *newline = memchr(data, '\n', size);
@@ -348,8 +352,8 @@ static int take_chunk(struct log_reader *r, const char *data, size_t size, log_s
 			return -1;
 		if (!newline)
 			return 0;
-		if (take_line(r, whole ? data : r->line, whole ? len : r->line_size, sink, user, err) <
-			0)
+		if (take_line(r, whole ? data : r->line, whole ? len : r->line_size, sink, user,
+			    err) < 0)
 			return -1;
 		r->line_size = 0;
 		data += len + 1;

@@ -22,7 +22,7 @@ struct logs {
 	int dirfd;
 	struct pipe_end changes; /* inotify */
 	struct log_reader *reader;
-	int finished; /* the container has: what is there is all */
+	int finished;                 /* the container has: what is there is all */
 	char data[LOGS_MESSAGE_SIZE]; /* of one stream, not sent yet */
 	size_t size;
 	int from_stderr;
@@ -115,8 +115,8 @@ static int options_of(struct logs *l, const Bulkhead__V1__PodLogsRequest *reques
 	return 0;
 }
 
-static void on_message(struct call *call, ProtobufCMessage *message, const uint8_t *data,
-	size_t size)
+static void on_message(
+	struct call *call, ProtobufCMessage *message, const uint8_t *data, size_t size)
 {
 	struct logs *l = calloc(1, sizeof(*l));
 
@@ -155,12 +155,12 @@ static void begin(struct logs *l, struct ipc_frame *frame)
 		run(l);
 }
 
-static void on_reply(struct call *call, const Bulkhead__V1__CallReply *reply,
-	struct ipc_frame *frame)
+static void on_reply(
+	struct call *call, const Bulkhead__V1__CallReply *reply, struct ipc_frame *frame)
 {
 	struct logs *l = call->state;
-	int begins = forward_begins_stream(call, reply, frame,
-		BULKHEAD__V1__STREAM_KIND__STREAM_LOGS, 1, 2);
+	int begins = forward_begins_stream(
+		call, reply, frame, BULKHEAD__V1__STREAM_KIND__STREAM_LOGS, 1, 2);
 
 	l->finished |= reply->end;
 	if (begins > 0 && l->dirfd < 0)

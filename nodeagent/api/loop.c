@@ -85,8 +85,8 @@ int loop_watch(struct loop_source *source, uint32_t events, struct error *err)
 	else if (!source->watched)
 		op = EPOLL_CTL_ADD;
 	if (epoll_ctl(source->loop->epoll_fd, op, source->fd, &event) < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot watch descriptor %d",
-			source->fd);
+		return error_set(
+			err, error_code_of(errno), errno, "cannot watch descriptor %d", source->fd);
 	source->watched = events;
 	return 0;
 }

@@ -1,6 +1,7 @@
 /*
- * bulkhead-api: the node's gRPC service. Faces the network and therefore has no rights: it terminates
- * TLS, decodes and checks messages, tells who calls, and forwards to the agent on descriptor 3.
+ * bulkhead-api: the node's gRPC service. Faces the network and therefore has no rights: it
+ * terminates TLS, decodes and checks messages, tells who calls, and forwards to the agent on
+ * descriptor 3.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -40,7 +41,8 @@ static int usage(const char *what)
 {
 	fprintf(stderr,
 		"bulkhead-api: %s\n"
-		"usage: bulkhead-api --listen ADDRESS:PORT --ca FILE --cert FILE --key FILE --uid N "
+		"usage: bulkhead-api --listen ADDRESS:PORT --ca FILE --cert FILE --key FILE --uid "
+		"N "
 		"--empty-root DIR\n"
 		"It is started by bulkhead-agent, with the connection to it as descriptor 3.\n",
 		what);

@@ -11,8 +11,8 @@
 #include "nodeagent/api/descriptor_set.h"
 
 /*
- * Field numbers of descriptor.proto. A walker over these few replaces generated code: the set is our
- * own build's, so it is trusted, but spans are still checked.
+ * Field numbers of descriptor.proto. A walker over these few replaces generated code: the set is
+ * our own build's, so it is trusted, but spans are still checked.
  */
 enum {
 	SET_FILE = 1,
@@ -128,7 +128,8 @@ static const char *behind(const char *symbol, struct span name)
 	return *symbol ? NULL : symbol;
 }
 
-/* Whether 'symbol', relative to it, is in message 'message' or below. Nesting is the build's own. */
+/* Whether 'symbol', relative to it, is in message 'message' or below. Nesting is the build's own.
+ */
 static int message_has(struct span message, const char *symbol)
 {
 	struct span name, inner;
@@ -242,8 +243,8 @@ static int method_proto(struct span *ret, const char *service, const char *metho
 	return 0;
 }
 
-static int add(struct methods *methods, const struct service *service, unsigned i,
-	struct error *err)
+static int add(
+	struct methods *methods, const struct service *service, unsigned i, struct error *err)
 {
 	const ProtobufCMethodDescriptor *method = &service->descriptor->methods[i];
 	struct method *row = &methods->rows[methods->len];

@@ -5,8 +5,8 @@
 
 #include "lib/fdio.h"
 
-int pipe_end_open(struct pipe_end *end, struct loop *loop, int fd, loop_fn fn, void *user,
-	struct error *err)
+int pipe_end_open(
+	struct pipe_end *end, struct loop *loop, int fd, loop_fn fn, void *user, struct error *err)
 {
 	end->fd = fd;
 	if (fd_set_nonblock(fd, 1, err) == 0 &&

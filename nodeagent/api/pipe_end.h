@@ -18,8 +18,8 @@ struct pipe_end {
 #define PIPE_END_NONE ((struct pipe_end){ .fd = -1 })
 
 /* Takes over 'fd', makes it non-blocking and puts it on the loop; on failure it is closed. */
-int pipe_end_open(struct pipe_end *end, struct loop *loop, int fd, loop_fn fn, void *user,
-	struct error *err);
+int pipe_end_open(
+	struct pipe_end *end, struct loop *loop, int fd, loop_fn fn, void *user, struct error *err);
 void pipe_end_close(struct pipe_end *end);
 
 /* Reads what is there: bytes, 0 at the end (also EIO of a terminal hung up), -1 nothing now. */

@@ -12,10 +12,11 @@
 #include "nodeagent/api/handlers.h"
 #include "nodeagent/api/listener.h"
 
-#define ACCEPTS        32          /* calls taken at a time */
-#define QUOTA_BYTES    (32u << 20) /* what gRPC may buffer for all connections */
-#define DRAIN_SECONDS  2
-#define MINUTE_MS      (60 * 1000)
+#define ACCEPTS     32          /* calls taken at a time */
+#define QUOTA_BYTES (32u << 20) /* what gRPC may buffer for all connections */
+#define DRAIN_MS    2000        /* for calls to end after the agent went */
+#define HURRY_MS    50          /* for the last bytes after the last call ended */
+#define MINUTE_MS   (60 * 1000)
 
 /*
  * gRPC core's own limits. The message limit alone is checked only after the whole message is in
@@ -76,8 +77,8 @@ static int authenticate(struct identity *ret, grpc_call *call, struct error *err
 	int r;
 
 	if (context && grpc_auth_context_peer_is_authenticated(context)) {
-		grpc_auth_property_iterator it = grpc_auth_context_find_properties_by_name(context,
-			GRPC_X509_PEM_CERT_PROPERTY_NAME);
+		grpc_auth_property_iterator it = grpc_auth_context_find_properties_by_name(
+			context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
 
 		pem = grpc_auth_property_iterator_next(&it);
 	}
@@ -94,8 +95,8 @@ static int within_limits(const struct call *call, struct error *err)
 	size_t own = 0;
 
 	if (call->api->calls_len > API_CALLS_MAX)
-		return error_set(err, ERR_EXHAUSTED, 0, "the node has too many calls under way (%d)",
-			API_CALLS_MAX);
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"the node has too many calls under way (%d)", API_CALLS_MAX);
 	for (const struct call *c = call->api->calls; c; c = c->next)
 		own += strcmp(c->identity.name, call->identity.name) == 0;
 	if (own > API_PRINCIPAL_CALLS_MAX)
@@ -116,8 +117,8 @@ static void admit(struct server *server, const struct accept *accept)
 	struct error err = { 0 };
 
 	if (!call) {
-		grpc_call_cancel_with_status(accept->call, GRPC_STATUS_RESOURCE_EXHAUSTED,
-			"out of memory", NULL);
+		grpc_call_cancel_with_status(
+			accept->call, GRPC_STATUS_RESOURCE_EXHAUSTED, "out of memory", NULL);
 		grpc_call_unref(accept->call);
 		return;
 	}
@@ -183,15 +184,26 @@ static void on_drain_timeout(void *user, uint32_t events)
 	grpc_server_cancel_all_calls(server->grpc);
 }
 
-void server_shutdown(struct server *server)
+static void set_timer(struct server *server, long ms)
 {
-	struct itimerspec after = { .it_value.tv_sec = DRAIN_SECONDS };
+	struct itimerspec after = { .it_value = { ms / 1000, ms % 1000 * 1000000 } };
 	struct error err = { 0 };
 
-	grpc_server_shutdown_and_notify(server->grpc, server->cq, &server->shut_down);
 	if (timerfd_settime(server->timer_fd, 0, &after, NULL) < 0 ||
 		loop_watch(server->timer_source, EPOLLIN, &err) < 0)
 		grpc_server_cancel_all_calls(server->grpc);
+}
+
+void server_shutdown(struct server *server)
+{
+	grpc_server_shutdown_and_notify(server->grpc, server->cq, &server->shut_down);
+	set_timer(server, server->api->calls ? DRAIN_MS : HURRY_MS);
+}
+
+void server_call_over(struct server *server)
+{
+	if (server->api->stopping && !server->api->calls)
+		set_timer(server, HURRY_MS);
 }
 
 static grpc_server *make_server(void)
@@ -225,7 +237,8 @@ static int bind_port(struct server *server, struct tls *tls, struct error *err)
 		port = grpc_server_add_http2_port(server->grpc, listener_address(), credentials);
 	grpc_server_credentials_release(credentials);
 	if (port <= 0)
-		return error_set(err, ERR_INTERNAL, 0, "gRPC cannot serve on %s", listener_address());
+		return error_set(
+			err, ERR_INTERNAL, 0, "gRPC cannot serve on %s", listener_address());
 	return listener_seal(err);
 }
 

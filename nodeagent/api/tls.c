@@ -20,7 +20,8 @@
 
 /*
  * gRPC core 1.51 has no setter for the lowest version, and its own call overrides MinProtocol; what
- * Protocol and Options switch off stays off. Tickets would let a client resume without a certificate.
+ * Protocol and Options switch off stays off. Tickets would let a client resume without a
+ * certificate.
  */
 static const char openssl_config[] = "openssl_conf = init\n"
 				     "[init]\n"
@@ -164,8 +165,8 @@ static int load(struct tls *tls, struct error *err)
 	for (size_t i = 0; i < FILES && r == 0; i++) {
 		size_t size;
 
-		r = file_read_at(tls->files[i].dirfd, tls->files[i].name, TLS_FILE_MAX, &pem[i],
-			&size, err);
+		r = file_read_at(
+			tls->files[i].dirfd, tls->files[i].name, TLS_FILE_MAX, &pem[i], &size, err);
 		if (r < 0)
 			error_prefix(err, "%s file", file_what[i]);
 	}
@@ -199,8 +200,8 @@ static void reload(struct tls *tls)
 		log_notice("certificates were read again");
 }
 
-static grpc_ssl_certificate_config_reload_status fetch(void *user,
-	grpc_ssl_server_certificate_config **config)
+static grpc_ssl_certificate_config_reload_status fetch(
+	void *user, grpc_ssl_server_certificate_config **config)
 {
 	struct tls *tls = user;
 	grpc_ssl_certificate_config_reload_status status =
@@ -261,5 +262,6 @@ grpc_server_credentials *tls_credentials(struct tls *tls)
 		GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
 
 	return grpc_ssl_server_credentials_create_with_options(
-		grpc_ssl_server_credentials_create_options_using_config_fetcher(required, fetch, tls));
+		grpc_ssl_server_credentials_create_options_using_config_fetcher(
+			required, fetch, tls));
 }
