@@ -35,6 +35,15 @@ $(PRIV_BINS): $(B)/tests/priv/%: $(B)/tests/priv/%.o $(foreach a,$(UNIT_LIBS),$(
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
 
+# tests/priv/net/test_*.c run bulkhead-netd against an Open vSwitch of their own.
+PRIV_NET_C    := $(sort $(wildcard tests/priv/net/test_*.c))
+PRIV_NET_BINS := $(PRIV_NET_C:%.c=$(B)/%)
+PRIV_NET_O    := $(patsubst %.c,$(B)/%.o,$(filter-out $(PRIV_NET_C),$(sort $(wildcard tests/priv/net/*.c))))
+$(PRIV_NET_BINS): $(B)/%: $(B)/%.o $(PRIV_NET_O) $(foreach a,net proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-netd
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka $(BASE_LIBS) -lnftnl -lmnl
+PRIV_BINS_ALL := $(PRIV_BINS) $(PRIV_NET_BINS)
+
 # Fuzz targets: with clang and libFuzzer under B=build-fuzz, or with replay.c to run the corpora.
 FUZZ_C       := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAYS := $(FUZZ_C:tests/fuzz/%.c=$(B)/tests/fuzz/%)
@@ -42,7 +51,7 @@ $(FUZZ_REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
 
-TEST_BINS := $(ALL_UNIT) $(PRIV_BINS) $(FUZZ_REPLAYS)
+TEST_BINS := $(ALL_UNIT) $(PRIV_BINS_ALL) $(FUZZ_REPLAYS)
 .SECONDARY: $(TEST_BINS:%=%.o)
 
 .PHONY: unit

@@ -64,6 +64,9 @@ static void target_address(struct sockaddr_un *address, uint8_t target)
 	memcpy(address->sun_path + 1, connector.targets[target], CONNECTOR_NAME_MAX);
 }
 
+/* connect(2) itself: the linker's name for it under --wrap. */
+int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
+
 static _Noreturn void serve(int fd)
 {
 	uint8_t target;
@@ -75,7 +78,8 @@ static _Noreturn void serve(int fd)
 
 		if (target < CONNECTOR_TARGETS && socket_fd >= 0) {
 			target_address(&address, target);
-			result = connect(socket_fd, (struct sockaddr *)&address, sizeof(address)) < 0
+			result = __real_connect(socket_fd, (struct sockaddr *)&address,
+					 sizeof(address)) < 0
 				? errno
 				: 0;
 		}

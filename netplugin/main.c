@@ -34,6 +34,7 @@
 #include "random.h"
 #include "timeval.h"
 #include "util.h"
+#include "uuid.h"
 
 #define AGENT_FD   3
 #define FRAMES_MAX 64 /* taken in one round */
@@ -61,6 +62,7 @@ static void quiet_libopenvswitch(void)
 	vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
 	vlog_set_levels(NULL, VLF_CONSOLE, VLL_ERR);
 	random_init();
+	uuid_init();
 	time_msec();
 	tzset();
 }
