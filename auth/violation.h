@@ -45,8 +45,9 @@ int violations_end(const struct violations *list, struct error *err);
 
 /*
  * Fills 'err' with all of them in one line, "<subject>: <field>: <reason>; ...", cut with "..."
- * and returns -1; with an empty list returns 0 and leaves 'err' alone. The code is ERR_INVALID if
- * any has it, else ERR_DENIED if any has it, else ERR_UNSUPPORTED.
+ * and returns -1; without a subject (NULL) each is led by its check instead. With an empty list
+ * returns 0 and leaves 'err' alone. The code is ERR_INVALID if any has it, else ERR_DENIED if any
+ * has it, else ERR_UNSUPPORTED.
  */
 int violations_error(const struct violations *list, const char *subject, struct error *err);
 
