@@ -44,6 +44,13 @@ $(PRIV_NET_BINS): $(B)/%: $(B)/%.o $(PRIV_NET_O) $(foreach a,net proto lib,$(cal
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka $(BASE_LIBS) -lnftnl -lmnl
 PRIV_BINS_ALL := $(PRIV_BINS) $(PRIV_NET_BINS)
 
+# What the shim's tests run inside their containers: static, for the image has no libraries.
+$(B)/tests/priv/workload: tests/priv/workload.c
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 -D_GNU_SOURCE $(WARNINGS) -static -o $@ $<
+$(filter $(B)/tests/priv/test_shim_%,$(PRIV_BINS)): | $(B)/tests/priv/workload $(B)/bulkhead-shim
+
 # Fuzz targets: with clang and libFuzzer under B=build-fuzz, or with replay.c to run the corpora.
 FUZZ_C       := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAYS := $(FUZZ_C:tests/fuzz/%.c=$(B)/tests/fuzz/%)

@@ -33,8 +33,7 @@ void launch_report(const struct launch *launch, enum launch_report_kind kind,
 	sys_send_fds(launch->status_fd, &report, sizeof(report), fds, fds_len);
 }
 
-int pty_open(int devpts_dirfd, uint32_t uid, uint32_t gid, int *ret_master, int *ret_slave,
-	struct error *err)
+int pty_open(int devpts_dirfd, uint32_t uid, int *ret_master, int *ret_slave, struct error *err)
 {
 	cleanup_close int master_fd =
 		openat(devpts_dirfd, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
@@ -44,7 +43,7 @@ int pty_open(int devpts_dirfd, uint32_t uid, uint32_t gid, int *ret_master, int 
 	if (master_fd < 0 || ioctl(master_fd, TIOCSPTLCK, &locked) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot allocate a terminal");
 	slave_fd = ioctl(master_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (slave_fd < 0 || fchown(slave_fd, uid, gid) < 0)
+	if (slave_fd < 0 || fchown(slave_fd, uid, (gid_t)-1) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open a terminal");
 	*ret_master = take_fd(&master_fd);
 	*ret_slave = take_fd(&slave_fd);

@@ -101,7 +101,8 @@ static int devpts_make(struct launch *l, struct error *err)
 	if (id_map_outside(&l->sandbox->map, TTY_GID, &tty_gid, err) < 0)
 		return error_prefix(err, "devpts");
 	snprintf(gid, sizeof(gid), "%" PRIu32, tty_gid);
-	if (fs_fd < 0 || sys_fsconfig_flag(fs_fd, "newinstance") < 0 ||
+	if (fs_fd < 0 || sys_fsconfig_string(fs_fd, "source", "devpts") < 0 ||
+		sys_fsconfig_flag(fs_fd, "newinstance") < 0 ||
 		sys_fsconfig_string(fs_fd, "ptmxmode", "0666") < 0 ||
 		sys_fsconfig_string(fs_fd, "mode", "0620") < 0 ||
 		sys_fsconfig_string(fs_fd, "gid", gid) < 0 || sys_fsconfig_create(fs_fd) < 0)
@@ -115,11 +116,10 @@ static int devpts_make(struct launch *l, struct error *err)
 /* The pty is opened by descriptor in an instance no image code has seen (CVE-2025-52565). */
 static int console_make(struct launch *l, struct error *err)
 {
-	struct mnt_owner owner = pod_root(l);
 	cleanup_close int at_fd = -1;
 	cleanup_close int tree_fd = -1;
 
-	if (pty_open(l->devpts_fd, l->out_uid, owner.gid, &l->master_fd, &l->slave_fd, err) < 0)
+	if (pty_open(l->devpts_fd, l->out_uid, &l->master_fd, &l->slave_fd, err) < 0)
 		return -1;
 	if (pty_resize(l->master_fd, l->rows, l->columns) < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot set the size of the terminal");

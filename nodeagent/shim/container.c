@@ -1,6 +1,5 @@
 /* A container from its plan to its last exit, as the shim sees it. */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,21 +162,22 @@ static void started_send(struct shim *shim, const struct container *c)
 	shim_send(shim, IPC_CONTAINER_STARTED, c->serial, &started.base, NULL, 0);
 }
 
-/* Whether the start succeeded is known once the status stream has ended. */
+/*
+ * Whether the start succeeded is known once the status stream has ended. A failure is told when the
+ * process is reaped: whoever hears of it can start again at once.
+ */
 static void start_decided(struct shim *shim, struct container *c)
 {
 	source_done(shim, &c->status);
-	if (c->state != CONTAINER_STARTING)
-		return;
 	c->exec = monotonic_usec();
 	c->started_at = realtime_usec();
-	c->state = CONTAINER_RUNNING;
 	if (!c->ready && c->error.code == ERR_NONE)
 		error_set(&c->error, ERR_INTERNAL, 0, "the process died before it ran its program");
 	if (c->error.code != ERR_NONE) {
-		error_prefix(&c->error, "container '%s'", c->plan->name);
-		c->state = CONTAINER_EXITED;
+		container_kill(c, SIGKILL, NULL);
+		return;
 	}
+	c->state = CONTAINER_RUNNING;
 	started_send(shim, c);
 }
 
@@ -267,10 +267,30 @@ static void cgroup_end(struct shim *shim, struct container *c)
 		cgroup_remove(&shim->sandbox.tree, path, NULL);
 }
 
+/* Lets go of all that only a live container needs, and tells how it ended. */
+static void end(struct shim *shim, struct container *c)
+{
+	Bulkhead__V1__ContainerExited exited;
+
+	source_done(shim, &c->process);
+	exec_container_gone(shim, c);
+	output_end(shim, c);
+	fds_close(c);
+	if (c->cgroup.tree)
+		cgroup_end(shim, c);
+	c->state = CONTAINER_EXITED;
+	if (c->error.code != ERR_NONE) {
+		error_prefix(&c->error, "container '%s'", c->plan->name);
+		started_send(shim, c);
+		return;
+	}
+	container_exited_fill(c, &exited);
+	shim_send(shim, IPC_CONTAINER_EXITED, 0, &exited.base, NULL, 0);
+}
+
 static void process_ready(struct shim *shim, struct source *source)
 {
 	struct container *c = source->owner;
-	Bulkhead__V1__ContainerExited exited;
 
 	if (sys_pidfd_try_reap(source->fd, &c->wait_status) == 0)
 		return;
@@ -280,16 +300,7 @@ static void process_ready(struct shim *shim, struct source *source)
 		start_decided(shim, c);
 	}
 	c->oom_killed = oom_judge(c);
-	source_done(shim, &c->process);
-	exec_container_gone(shim, c);
-	output_end(shim, c);
-	fds_close(c);
-	cgroup_end(shim, c);
-	c->state = CONTAINER_EXITED;
-	if (c->error.code != ERR_NONE)
-		return;
-	container_exited_fill(c, &exited);
-	shim_send(shim, IPC_CONTAINER_EXITED, 0, &exited.base, NULL, 0);
+	end(shim, c);
 }
 
 int container_kill(struct container *container, int sig, struct error *err)
@@ -376,15 +387,11 @@ void container_plan(struct shim *shim, Bulkhead__V1__ContainerPlan *plan, uint32
 	c->received = received;
 	c->caps = caps;
 	if (container_start(shim, c, &c->error) < 0 || watch(shim, c, &c->error) < 0) {
-		struct pollfd p = { .fd = c->process.fd, .events = POLLIN };
-
-		container_kill(c, SIGKILL, NULL);
-		if (c->process.fd >= 0 && poll(&p, 1, -1) >= 0)
+		if (c->process.fd >= 0) {
+			container_kill(c, SIGKILL, NULL);
 			sys_pidfd_reap(c->process.fd, NULL);
-		source_done(shim, &c->process);
-		start_decided(shim, c);
-		output_end(shim, c);
-		if (c->cgroup.tree)
-			cgroup_end(shim, c);
+		}
+		source_done(shim, &c->status);
+		end(shim, c);
 	}
 }

@@ -168,7 +168,7 @@ static int tty_open(struct container *c, const Bulkhead__V1__ExecPlan *plan, str
 	uint32_t uid;
 
 	if (id_map_outside(&s->map, c->user.uid, &uid, err) < 0 ||
-		pty_open(c->fds[LAUNCH_DEVPTS], uid, s->root_gid, &e->fds[0], &launch->slave_fd, err) < 0)
+		pty_open(c->fds[LAUNCH_DEVPTS], uid, &e->fds[0], &launch->slave_fd, err) < 0)
 		return -1;
 	e->fds_len = 1;
 	if (pty_resize(e->fds[0], (uint16_t)plan->rows, (uint16_t)plan->columns) < 0)
@@ -236,11 +236,8 @@ static int run(struct shim *shim, struct exec *e, struct launch *launch, struct 
 		return -1;
 	close(ends->status[1]);
 	ends->status[1] = -1;
-	if (cgroup_attach(&c->cgroup, pid, already, err) < 0 ||
-		sys_send_fds(ends->status[0], "g", 1, NULL, 0) < 0 ||
+	if (launch_let_go(&c->cgroup, pid, already, ends->status[0], err) < 0 ||
 		source_add(shim, &e->process, pidfd, process_ready, e, err) < 0) {
-		if (err->code == ERR_NONE)
-			error_set(err, ERR_INTERNAL, errno, "the child died early");
 		sys_pidfd_kill(pidfd, SIGKILL);
 		sys_pidfd_reap(pidfd, NULL);
 		close(pidfd);

@@ -111,9 +111,8 @@ launch_fn child_parent_death, child_program_find, child_filter_and_exec;
 void launch_report(const struct launch *launch, enum launch_report_kind kind,
 	const struct error *err, const int *fds, size_t fds_len);
 
-/* Allocates a pty in the devpts instance 'devpts_dirfd'; the slave belongs to uid:gid (host ids). */
-int pty_open(int devpts_dirfd, uint32_t uid, uint32_t gid, int *ret_master, int *ret_slave,
-	struct error *err);
+/* Allocates a pty in the devpts instance 'devpts_dirfd'; the slave belongs to the host id 'uid'. */
+int pty_open(int devpts_dirfd, uint32_t uid, int *ret_master, int *ret_slave, struct error *err);
 int pty_resize(int master_fd, uint16_t rows, uint16_t columns);
 
 #endif

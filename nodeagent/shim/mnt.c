@@ -165,7 +165,7 @@ int mnt_simple(const char *fs, uint64_t attr, struct error *err)
 	cleanup_close int fs_fd = sys_fsopen(fs);
 	int fd;
 
-	if (fs_fd < 0 || sys_fsconfig_create(fs_fd) < 0)
+	if (fs_fd < 0 || sys_fsconfig_string(fs_fd, "source", fs) < 0 || sys_fsconfig_create(fs_fd) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot make a %s mount", fs);
 	fd = sys_fsmount(fs_fd, (unsigned)attr);
 	if (fd < 0)

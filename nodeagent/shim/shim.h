@@ -133,6 +133,9 @@ int container_start(struct shim *shim, struct container *container, struct error
 int filters_load(struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, uint64_t caps,
 	struct launch *launch, struct error *err);
 void filters_free(struct launch *launch);
+/* Moves the cloned child into its cgroup and tells it to go on. */
+int launch_let_go(const struct cgroup *cgroup, pid_t pid, unsigned already, int status_fd,
+	struct error *err);
 
 /* exec.c */
 void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial);

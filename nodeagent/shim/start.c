@@ -40,6 +40,20 @@ void filters_free(struct launch *launch)
 		free(launch->filters[i]);
 }
 
+int launch_let_go(const struct cgroup *cgroup, pid_t pid, unsigned already, int status_fd,
+	struct error *err)
+{
+	struct error attach_err;
+
+	if (cgroup_attach(cgroup, pid, already, &attach_err) < 0 && attach_err.sys != ESRCH) {
+		*err = attach_err;
+		return -1;
+	}
+	/* A child that is gone has reported why, and that report is the better error. */
+	sys_send_fds(status_fd, "g", 1, NULL, 0);
+	return 0;
+}
+
 static void close_pair(int pair[2])
 {
 	cleanup_close_fn(&pair[0]);
@@ -143,10 +157,9 @@ static int clone_container(struct container *c, struct launch *launch, struct en
 	c->cloned = monotonic_usec();
 	close(ends->status[1]);
 	ends->status[1] = -1;
-	if (cgroup_attach(&c->cgroup, pid, already, err) < 0 ||
-		sys_send_fds(ends->status[0], "g", 1, NULL, 0) < 0) {
+	if (launch_let_go(&c->cgroup, pid, already, ends->status[0], err) < 0) {
 		sys_pidfd_kill(*ret_pidfd, SIGKILL);
-		return err->code ? -1 : error_set(err, ERR_INTERNAL, errno, "the child died early");
+		return -1;
 	}
 	return 0;
 }
@@ -159,7 +172,6 @@ int container_start(struct shim *shim, struct container *c, struct error *err)
 	int n;
 
 	launch_init(&launch);
-	err->code = ERR_NONE;
 	if (directories_prepare(shim, c, err) < 0 || cgroup_prepare(shim, c, err) < 0 ||
 		ends_open(&ends, c->plan, err) < 0)
 		return -1;

@@ -32,7 +32,8 @@ int tmpfs_make(const struct tmpfs_options *options, struct error *err)
 	cleanup_close int fs_fd = sys_fsopen("tmpfs");
 	int fd;
 
-	if (fs_fd < 0 || number_set(fs_fd, "size", "u", options->size) < 0 ||
+	if (fs_fd < 0 || sys_fsconfig_string(fs_fd, "source", "tmpfs") < 0 ||
+		number_set(fs_fd, "size", "u", options->size) < 0 ||
 		number_set(fs_fd, "nr_inodes", "u", options->inodes) < 0 ||
 		number_set(fs_fd, "uid", "u", options->uid) < 0 ||
 		number_set(fs_fd, "gid", "u", options->gid) < 0 ||

@@ -521,8 +521,10 @@ static void box_signal(struct pod *p, const char *name, int sig)
 
 #define assert_has(text, part)                                                       \
 	do {                                                                         \
-		if (!strstr((text), (part)))                                         \
-			fail_msg("'%s' is not in:\n%s", (part), (text));             \
+		const char *text_ = (text);                                          \
+                                                                                     \
+		if (!text_ || !strstr(text_, (part)))                                \
+			fail_msg("'%s' is not in:\n%s", (part), text_ ? text_ : "");  \
 	} while (0)
 #define assert_has_not(text, part)                                                   \
 	do {                                                                         \
