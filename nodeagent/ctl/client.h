@@ -15,9 +15,9 @@
 #include "bulkhead/v1/config.pb-c.h"
 #include "lib/error.h"
 
-#define CLIENT_MESSAGE_MAX    (4u << 20) /* bytes of one message, both ways */
-#define CLIENT_TIMEOUT_MS     30000      /* a sensible deadline for unary calls */
-#define CLIENT_NO_DEADLINE    (-1)       /* watches, logs -f, exec, import */
+#define CLIENT_MESSAGE_MAX (4u << 20) /* bytes of one message, both ways */
+#define CLIENT_TIMEOUT_MS  30000      /* a sensible deadline for unary calls */
+#define CLIENT_NO_DEADLINE (-1)       /* watches, logs -f, exec, import */
 
 struct client;
 struct client_call;
@@ -35,8 +35,8 @@ void client_free(struct client *client);
 
 /*
  * One request, one response. 'method' is the last part of its name ("ApplyPod"), 'request' must be
- * its request type. On success the caller frees *ret with protobuf_c_message_free_unpacked(*ret, NULL).
- * Errors: what the node answered, code for code; ERR_UNAVAILABLE when it cannot be reached
+ * its request type. On success the caller frees *ret with protobuf_c_message_free_unpacked(*ret,
+ * NULL). Errors: what the node answered, code for code; ERR_UNAVAILABLE when it cannot be reached
  * ("cannot reach 127.0.0.1:7443: ..."), ERR_TIMEOUT after 'timeout_ms'.
  */
 int client_unary(struct client *client, const char *method, const ProtobufCMessage *request,
