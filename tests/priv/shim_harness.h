@@ -44,7 +44,7 @@
 
 struct pod {
 	char dir[64];
-	char state[128], logs[128], layer[128], socket[128], cgroup[128];
+	char state[96], logs[96], layer[96], socket[96], cgroup[128];
 	char uid[64];
 	pid_t shim;
 	struct ipc *ipc;
