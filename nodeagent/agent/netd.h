@@ -1,0 +1,38 @@
+/*
+ * The link to bulkhead-netd: plugs pods in and out, and after every (re)start of either tells it
+ * which pods live.
+ */
+#ifndef NODEAGENT_AGENT_NETD_H
+#define NODEAGENT_AGENT_NETD_H
+
+#include <stdbool.h>
+
+#include "bulkhead/v1/ipc.pb-c.h"
+#include "lib/error.h"
+
+struct agent;
+struct netd;
+
+/* Prepares the link; the daemon is started by netd_begin() once the node has a subnet. */
+int netd_new(struct netd **ret, struct agent *agent, struct error *err);
+void netd_free(struct netd *netd);
+/* Starts the supervised daemon for 'subnet' ("10.128.0.0/23"). Again with the same: nothing. */
+int netd_begin(struct netd *netd, const char *subnet, struct error *err);
+
+/* What it said last; NULL before the first time. Borrowed. */
+const Bulkhead__V1__NetState *netd_state(const struct netd *netd);
+/* Connected, ready, and NET_SYNC of this connection answered: only then plugs are sent. */
+bool netd_ready(const struct netd *netd);
+
+/* 'plugged' is NULL when 'err' is set, and always for an unplug. */
+typedef void (*netd_done_fn)(
+	void *user, const Bulkhead__V1__NetPlugged *plugged, const struct error *err);
+
+/* fds: network namespace, NETLINK_ROUTE and AF_INET sockets in it; borrowed. 'done' comes once. */
+int netd_plug(struct netd *netd, const Bulkhead__V1__NetPlug *plug, const int fds[3],
+	netd_done_fn done, void *user, struct error *err);
+int netd_unplug(
+	struct netd *netd, const char *pod_uid, netd_done_fn done, void *user, struct error *err);
+void netd_forget(struct netd *netd, const void *user);
+
+#endif
