@@ -72,5 +72,5 @@ setup-check:
 	@tests/setup-debian.sh check
 check: setup-check
 	@$(MAKE) --no-print-directory -j2 B=$(B) tests
-	@tests/run.sh $(ALL_UNIT) $(PRIV_BINS) $(FUZZ_REPLAYS) $(E2E)
+	@B=$(B) tests/run.sh $(ALL_UNIT) $(PRIV_BINS_ALL) $(FUZZ_REPLAYS) $(E2E)
 tests: all $(TEST_BINS)
