@@ -14,27 +14,23 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/confine.h"
+#include "lib/connector.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
+#include "lib/ovs.h"
 #include "netlink-socket.h"
-#include "netplugin/connector.h"
 #include "netplugin/endpoint.h"
 #include "netplugin/guard.h"
 #include "netplugin/options.h"
 #include "netplugin/rtnl.h"
 #include "odp-netlink.h"
 #include "openvswitch/poll-loop.h"
-#include "openvswitch/vlog.h"
 #include "proto/ipc_table.h"
-#include "random.h"
-#include "timeval.h"
 #include "util.h"
-#include "uuid.h"
 
 #define AGENT_FD   3
 #define FRAMES_MAX 64 /* taken in one round */
@@ -52,20 +48,6 @@ int netd_ready(const struct netd *netd, struct error *err)
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
-
-/* libopenvswitch logs warnings to stderr; what it would open for that, it opens now. */
-static void quiet_libopenvswitch(void)
-{
-	char syslog_method[] = "null";
-
-	vlog_set_syslog_method(syslog_method);
-	vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
-	vlog_set_levels(NULL, VLF_CONSOLE, VLL_ERR);
-	random_init();
-	uuid_init();
-	time_msec();
-	tzset();
-}
 
 /* Looks for the kernel's datapath (the kernel loads the module by the family's name where it can). */
 static const char *choose_datapath(const char *asked)
@@ -142,7 +124,7 @@ static int start(struct netd *netd, const struct options *options, struct error 
 
 	if (start_connector(options, err) < 0)
 		return -1;
-	quiet_libopenvswitch();
+	ovs_prepare();
 	netd->config = (struct netd_config){
 		.bridge = options->bridge,
 		.datapath = choose_datapath(options->datapath),
@@ -189,13 +171,6 @@ static int agent_run(struct netd *netd, struct error *err)
 	}
 	poll_immediate_wake();
 	return 0;
-}
-
-static int connector_is_gone(void)
-{
-	char byte;
-
-	return recv(connector_fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 static void wait_for_more(struct netd *netd)

@@ -1,12 +1,11 @@
 #include "netplugin/options.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <net/if.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/parse.h"
 
 #define BRIDGE_MAX 15 /* IFNAMSIZ - 1 */
 
@@ -37,21 +36,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static int parse_number(const char *name, const char *text, uint32_t min, uint32_t max,
-	uint32_t *ret, struct error *err)
-{
-	unsigned long value;
-	char *end;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end || errno || value < min || value > max)
-		return error_set(err, ERR_INVALID, 0, "--%s: '%s' is not a number from %u to %u",
-			name, text, min, max);
-	*ret = (uint32_t)value;
-	return 0;
-}
-
 static int parse_one(struct options *o, int id, const char *value, struct error *err)
 {
 	switch ((enum option_id)id) {
@@ -72,14 +56,14 @@ static int parse_one(struct options *o, int id, const char *value, struct error 
 		o->datapath = value;
 		return 0;
 	case OPT_UID:
-		return parse_number("uid", value, 1, UINT32_MAX - 1, &o->uid, err);
+		return parse_u32(value, "--uid", 1, UINT32_MAX - 1, &o->uid, err);
 	case OPT_GID:
-		return parse_number("gid", value, 1, UINT32_MAX - 1, &o->gid, err);
+		return parse_u32(value, "--gid", 1, UINT32_MAX - 1, &o->gid, err);
 	case OPT_EMPTY_ROOT:
 		o->empty_root = value;
 		return 0;
 	case OPT_MTU:
-		return parse_number("mtu", value, 576, 65535, &o->mtu, err);
+		return parse_u32(value, "--mtu", 576, 65535, &o->mtu, err);
 	}
 	return error_set(err, ERR_INVALID, 0, "unknown argument");
 }

@@ -1,4 +1,4 @@
-#include "netplugin/connector.h"
+#include "lib/connector.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +76,7 @@ static _Noreturn void serve(int fd)
 		struct sockaddr_un address;
 		int result = EINVAL;
 
-		if (target < CONNECTOR_TARGETS && socket_fd >= 0) {
+		if (target < CONNECTOR_TARGETS && connector.targets[target][0] && socket_fd >= 0) {
 			target_address(&address, target);
 			result = __real_connect(socket_fd, (struct sockaddr *)&address,
 					 sizeof(address)) < 0
@@ -105,7 +105,7 @@ static _Noreturn void child(int fd, const struct connector_config *config)
 	struct error err = { 0 };
 	int r;
 
-	/* Nothing of netd's stays open but stderr: not the agent's connection, not netd's own end. */
+	/* Nothing of the daemon's stays open but stderr: not the agent's connection, not its own end. */
 	if (dup3(fd, 3, O_CLOEXEC) < 0 || close_range(4, ~0u, 0) < 0)
 		_exit(1);
 	close(0);
@@ -117,7 +117,7 @@ static _Noreturn void child(int fd, const struct connector_config *config)
 	serve(3);
 }
 
-/* ---- netd's side --------------------------------------------------------------------------- */
+/* ---- the daemon's side --------------------------------------------------------------------------- */
 
 static int await_start(int fd, struct error *err)
 {
@@ -135,8 +135,11 @@ int connector_start(const struct connector_config *config, struct error *err)
 	pid_t pid;
 
 	for (size_t i = 0; i < CONNECTOR_TARGETS; i++) {
-		size_t len = strlen(config->targets[i]);
+		size_t len;
 
+		if (!config->targets[i])
+			continue;
+		len = strlen(config->targets[i]);
 		if (len == 0 || len >= CONNECTOR_NAME_MAX || strchr(config->targets[i], '/'))
 			return error_set(err, ERR_INVALID, 0,
 				"socket name '%s' is not a file name of less than %d bytes",
@@ -164,6 +167,13 @@ int connector_fd(void)
 	return connector.fd;
 }
 
+bool connector_is_gone(void)
+{
+	char byte;
+
+	return recv(connector.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static int send_request(uint8_t target, int socket_fd)
 {
 	union control control = { 0 };
@@ -183,7 +193,7 @@ static int send_request(uint8_t target, int socket_fd)
 	return sendmsg(connector.fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
 }
 
-/* Which target 'address' names, "/." before it allowed (switchdb.c says why), or -1. */
+/* Which target 'address' names, or -1. "/./NAME" is allowed: a remote spelt anew is tried at once. */
 static int target_of(const struct sockaddr *address)
 {
 	const struct sockaddr_un *un = (const void *)address;
@@ -193,7 +203,7 @@ static int target_of(const struct sockaddr *address)
 		return -1;
 	name = strncmp(un->sun_path, "/./", 3) == 0 ? un->sun_path + 3 : un->sun_path + 1;
 	for (int i = 0; i < CONNECTOR_TARGETS; i++) {
-		if (strcmp(name, connector.targets[i]) == 0)
+		if (name[0] && strcmp(name, connector.targets[i]) == 0)
 			return i;
 	}
 	return -1;
@@ -202,11 +212,12 @@ static int target_of(const struct sockaddr *address)
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
 	struct pollfd answer = { .fd = connector.fd, .events = POLLIN };
-	int target = target_of(address);
-	int result = 0;
+	int target, result = 0;
 
-	(void)size;
-	if (target < 0 || connector.fd < 0) {
+	if (connector.fd < 0)
+		return __real_connect(fd, address, size);
+	target = target_of(address);
+	if (target < 0) {
 		errno = EACCES;
 		return -1;
 	}
