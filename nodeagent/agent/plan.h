@@ -37,9 +37,19 @@ struct plan_pod {
 	const char *address; /* pod IP; "" before the network is there */
 };
 
-/* The slice and the project's own block mapped to itself, as docs/ARCHITECTURE.md says. */
-int plan_sandbox(const struct plan_node *node, const struct plan_pod *pod,
-	Bulkhead__V1__SandboxPlan **ret, struct error *err);
+/*
+ * Gives a sealed secret of the pod's project (borrowed), NULL when there is none: ERR_NOT_FOUND
+ * names it, unless the source is optional.
+ */
+typedef const Bulkhead__V1__ClusterSecret *(*plan_find_secret)(void *user, const char *name);
+
+/*
+ * The slice and the project's own block mapped to itself, as docs/ARCHITECTURE.md says. Secret
+ * volumes get their exact size, so their sources must be there already ('find', as for
+ * plan_secrets()): ERR_NOT_FOUND means wait for the secret and plan again.
+ */
+int plan_sandbox(const struct plan_node *node, const struct plan_pod *pod, plan_find_secret find,
+	void *user, Bulkhead__V1__SandboxPlan **ret, struct error *err);
 
 /*
  * 'container' is one of the pod's containers or init containers. Errors name the field: a variable
@@ -53,11 +63,7 @@ int plan_container(const struct plan_node *node, const struct plan_pod *pod,
 /* The volumes that secretd writes, in the order of the sandbox plan's TMPFS_SECRET entries. */
 size_t plan_secret_volumes(const K8sPod *pod);
 
-/*
- * The i-th of them. 'find' gives a sealed secret of the pod's project (borrowed), NULL when there
- * is none: ERR_NOT_FOUND names it, unless the source is optional. *ret borrows nothing.
- */
-typedef const Bulkhead__V1__ClusterSecret *(*plan_find_secret)(void *user, const char *name);
+/* What is in the i-th of them. *ret borrows nothing. */
 int plan_secrets(const struct plan_node *node, const struct plan_pod *pod, size_t i,
 	plan_find_secret find, void *user, Bulkhead__V1__SecretsStage **ret, struct error *err);
 
