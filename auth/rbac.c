@@ -36,17 +36,17 @@ static const struct rule rules[] = {
 	{ "secrets", "delete", ROLE_EDIT },
 };
 
-static bool has_group(const struct principal *principal, const char *group)
+static const char *group_of(const struct principal *principal, const char *group)
 {
 	for (size_t i = 0; i < principal->groups_len; i++) {
 		if (strcmp(principal->groups[i], group) == 0)
-			return true;
+			return principal->groups[i];
 	}
-	return false;
+	return NULL;
 }
 
 /* bulkhead:project:<project>:<role>, compared part by part: a project's name may be anything. */
-static bool has_role(const struct principal *principal, const char *project, const char *role)
+static const char *role_of(const struct principal *principal, const char *project, const char *role)
 {
 	size_t prefix = strlen(RBAC_GROUP_PREFIX);
 	size_t len = strlen(project);
@@ -57,31 +57,38 @@ static bool has_role(const struct principal *principal, const char *project, con
 		if (strncmp(group, RBAC_GROUP_PREFIX, prefix) == 0 &&
 			strncmp(group + prefix, project, len) == 0 && group[prefix + len] == ':' &&
 			strcmp(group + prefix + len + 1, role) == 0)
-			return true;
+			return group;
 	}
-	return false;
+	return NULL;
 }
 
-static bool allowed(const struct principal *principal, const char *verb, const char *resource,
+static unsigned roles_that_may(const char *verb, const char *resource)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		if (strcmp(rules[i].resource, resource) == 0 && strcmp(rules[i].verb, verb) == 0)
+			return rules[i].roles;
+	}
+	return 0;
+}
+
+const char *rbac_rule(const struct principal *principal, const char *verb, const char *resource,
 	const char *project)
 {
-	unsigned roles = 0;
+	const char *group = group_of(principal, RBAC_MASTERS);
+	unsigned roles = roles_that_may(verb, resource);
 
-	if (has_group(principal, RBAC_MASTERS))
-		return true;
+	if (!principal->name || !*principal->name)
+		return NULL;
+	if (group)
+		return group;
 	/* A ':' in a project's name could pose as another project's role. */
 	if (!project || !*project || strchr(project, ':'))
-		return false;
-	if (has_role(principal, project, "view"))
-		roles |= ROLE_VIEW;
-	if (has_role(principal, project, "edit"))
-		roles |= ROLE_EDIT;
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-		if ((rules[i].roles & roles) && strcmp(rules[i].resource, resource) == 0 &&
-			strcmp(rules[i].verb, verb) == 0)
-			return true;
-	}
-	return false;
+		return NULL;
+	if (roles & ROLE_VIEW)
+		group = role_of(principal, project, "view");
+	if (!group && (roles & ROLE_EDIT))
+		group = role_of(principal, project, "edit");
+	return group;
 }
 
 int rbac_authorize(const struct principal *principal, const char *verb, const char *resource,
@@ -89,7 +96,7 @@ int rbac_authorize(const struct principal *principal, const char *verb, const ch
 {
 	const char *name = principal->name ? principal->name : "";
 
-	if (*name && allowed(principal, verb, resource, project))
+	if (rbac_rule(principal, verb, resource, project))
 		return 0;
 	if (project && *project)
 		return error_set(err, ERR_DENIED, 0,
@@ -114,7 +121,7 @@ int rbac_scc_subject(const struct principal *principal, struct scc_subject *ret,
 		if (!s.groups[i])
 			goto no_memory;
 	}
-	s.all = has_group(principal, RBAC_MASTERS);
+	s.all = group_of(principal, RBAC_MASTERS) != NULL;
 	*ret = s;
 	return 0;
 no_memory:

@@ -37,6 +37,13 @@ int rbac_authorize(const struct principal *principal, const char *verb, const ch
 	const char *project, struct error *err);
 
 /*
+ * The group that allows it, for the audit record: borrowed from 'principal'. NULL when it is
+ * denied.
+ */
+const char *rbac_rule(const struct principal *principal, const char *verb, const char *resource,
+	const char *project);
+
+/*
  * The principal as one that may use constraints: with system:authenticated it has restricted-v2
  * and -v3, a master has all. To be freed by scc_subject_done().
  */

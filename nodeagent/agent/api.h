@@ -13,6 +13,8 @@
 #include "bulkhead/v1/node.pb-c.h"
 #include "lib/error.h"
 
+#define API_CALLS_MAX 1024 /* under way at a time, as bulkhead-api's own limit */
+
 struct agent;
 struct api;
 
@@ -48,11 +50,18 @@ void call_end(struct call *call);
 /* Ends the call with an error. */
 void call_fail(struct call *call, const struct error *err);
 
-/* rbac_authorize() for the call's principal, audited by one log record. */
+/*
+ * rbac_authorize() for the call's principal, audited by one log record. methods.c's table does it
+ * for every call: a handler needs it only for what its row does not say.
+ */
 int call_authorize(struct call *call, const char *verb, const char *resource, const char *project,
 	struct error *err);
 
-/* The handlers of methods.c's table; each owns the call from then on. */
+/* The same question without a record: for lists that show each caller its own part. */
+bool call_may(const struct call *call, const char *verb, const char *resource, const char *project);
+
+/* The handlers of methods.c's table; each owns the call from then on. The table's row has
+ * authorized the call before. */
 typedef void (*call_fn)(struct agent *agent, struct call *call);
 
 /* methods_pod.c */

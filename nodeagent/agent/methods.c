@@ -1,0 +1,125 @@
+#include "nodeagent/agent/methods.h"
+
+#include <string.h>
+
+#include "lib/cleanup.h"
+
+/* ---- what requests are about --------------------------------------------------------------- */
+
+/* Most have a project of their own field; "" is refused by RBAC and, for masters, by the handler.
+ */
+#define TARGET(function, type, project_, name_)                                                    \
+	static void function(const ProtobufCMessage *request, struct method_target *ret)           \
+	{                                                                                          \
+		const type *r = (const type *)request;                                             \
+                                                                                                   \
+		ret->project = (project_);                                                         \
+		ret->name = (name_);                                                               \
+	}
+
+static const char *or_empty(const char *text)
+{
+	return text ? text : "";
+}
+
+static void pod_target(const K8sPod *pod, struct method_target *ret)
+{
+	ret->project = pod && pod->metadata ? or_empty(pod->metadata->namespace_) : "";
+	ret->name = pod && pod->metadata ? or_empty(pod->metadata->name) : "";
+}
+
+static void apply_pod(const ProtobufCMessage *request, struct method_target *ret)
+{
+	pod_target(((const Bulkhead__V1__ApplyPodRequest *)request)->pod, ret);
+}
+
+static void review_pod(const ProtobufCMessage *request, struct method_target *ret)
+{
+	const Bulkhead__V1__ReviewPodRequest *r = (const Bulkhead__V1__ReviewPodRequest *)request;
+
+	pod_target(r->pod, ret);
+	ret->project = r->project;
+}
+
+static void exec(const ProtobufCMessage *request, struct method_target *ret)
+{
+	const Bulkhead__V1__ExecStart *start = ((const Bulkhead__V1__ExecRequest *)request)->start;
+
+	ret->project = start ? start->project : "";
+	ret->name = start ? start->pod : "";
+}
+
+static void put_secret(const ProtobufCMessage *request, struct method_target *ret)
+{
+	const Bulkhead__V1__Secret *s = ((const Bulkhead__V1__PutSecretRequest *)request)->secret;
+
+	ret->project = s ? s->project : "";
+	ret->name = s ? s->name : "";
+}
+
+TARGET(list_pods, Bulkhead__V1__ListPodsRequest, r->all_projects ? NULL : r->project, r->name)
+TARGET(delete_pod, Bulkhead__V1__DeletePodRequest, r->project, r->name)
+TARGET(describe_pod, Bulkhead__V1__DescribePodRequest, r->project, r->name)
+TARGET(pod_logs, Bulkhead__V1__PodLogsRequest, r->project, r->pod)
+TARGET(list_secrets, Bulkhead__V1__ListSecretsRequest, r->all_projects ? NULL : r->project, r->name)
+TARGET(delete_secret, Bulkhead__V1__DeleteSecretRequest, r->project, r->name)
+TARGET(create_project, Bulkhead__V1__CreateProjectRequest, NULL, r->name)
+TARGET(list_projects, Bulkhead__V1__ListProjectsRequest, NULL, r->name)
+TARGET(delete_project, Bulkhead__V1__DeleteProjectRequest, NULL, r->name)
+TARGET(list_nodes, Bulkhead__V1__ListNodesRequest, NULL, r->name)
+TARGET(import_image, Bulkhead__V1__ImportImageRequest, NULL, r->name)
+TARGET(remove_image, Bulkhead__V1__RemoveImageRequest, NULL, r->name)
+
+/* ---- the table ----------------------------------------------------------------------------- */
+
+#define ROW(name, message, verb, resource, target, open, handler)                                  \
+	{                                                                                          \
+		name, &bulkhead__v1__##message##_request__descriptor, verb, resource, target,      \
+			open, handler                                                              \
+	}
+
+/* clang-format off */
+static const struct method methods[] = {
+	ROW("ApplyPod", apply_pod, "create", "pods", apply_pod, false, method_apply_pod),
+	ROW("ReviewPod", review_pod, "create", "pods/review", review_pod, false,
+		method_review_pod),
+	ROW("ListPods", list_pods, "list", "pods", list_pods, false, method_list_pods),
+	ROW("WatchPods", list_pods, "watch", "pods", list_pods, false, method_watch_pods),
+	ROW("DeletePod", delete_pod, "delete", "pods", delete_pod, false, method_delete_pod),
+	ROW("DescribePod", describe_pod, "get", "pods", describe_pod, false, method_describe_pod),
+	ROW("PodLogs", pod_logs, "get", "pods/log", pod_logs, false, method_pod_logs),
+	ROW("Exec", exec, "create", "pods/exec", exec, false, method_exec),
+	ROW("CreateProject", create_project, "create", "projects", create_project, false,
+		method_create_project),
+	ROW("ListProjects", list_projects, "list", "projects", list_projects, true,
+		method_list_projects),
+	ROW("DeleteProject", delete_project, "delete", "projects", delete_project, false,
+		method_delete_project),
+	ROW("PutSecret", put_secret, "create", "secrets", put_secret, false, method_put_secret),
+	ROW("ListSecrets", list_secrets, "list", "secrets", list_secrets, false,
+		method_list_secrets),
+	ROW("DeleteSecret", delete_secret, "delete", "secrets", delete_secret, false,
+		method_delete_secret),
+	ROW("ListNodes", list_nodes, "list", "nodes", list_nodes, true, method_list_nodes),
+	ROW("ImportImage", import_image, "create", "images", import_image, false,
+		method_import_image),
+	ROW("ListImages", list_images, "list", "images", NULL, false, method_list_images),
+	ROW("RemoveImage", remove_image, "delete", "images", remove_image, false,
+		method_remove_image),
+	ROW("GetVersion", get_version, "get", "nodes", NULL, true, method_get_version),
+};
+/* clang-format on */
+
+const struct method *method_at(size_t i)
+{
+	return i < ARRAY_LEN(methods) ? &methods[i] : NULL;
+}
+
+const struct method *method_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,206 @@
+#include "nodeagent/agent/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/fdio.h"
+
+#define CHILD_FD 3
+
+/* What a child may see of the agent's environment: logging and debugging. */
+static const char *const passed[] = { "JOURNAL_STREAM", "BULKHEAD_DEBUG" };
+
+#define ENV_FIXED 2
+
+struct environment {
+	char *strings[ENV_FIXED + ARRAY_LEN(passed) + 1];
+};
+
+static int environment_fill(struct environment *env, struct error *err)
+{
+	size_t n = 0;
+
+	env->strings[n++] = strdup("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
+	env->strings[n++] = strdup("LC_ALL=C.UTF-8");
+	for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
+		const char *value = getenv(passed[i]);
+
+		if (value && asprintf(&env->strings[n], "%s=%s", passed[i], value) >= 0)
+			n++;
+	}
+	if (!env->strings[0] || !env->strings[1])
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for an environment");
+	return 0;
+}
+
+static void environment_done(struct environment *env)
+{
+	for (size_t i = 0; i < ARRAY_LEN(env->strings); i++)
+		free(env->strings[i]);
+}
+
+/* Descriptors in this order: stdin, stdout from stderr, the connection, nothing above it. */
+static int actions_fill(posix_spawn_file_actions_t *actions, int fd)
+{
+	int r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+
+	if (r == 0)
+		r = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
+	if (r == 0 && fd >= 0)
+		r = posix_spawn_file_actions_adddup2(actions, fd, CHILD_FD);
+	if (r == 0)
+		r = posix_spawn_file_actions_addclosefrom_np(
+			actions, fd >= 0 ? CHILD_FD + 1 : CHILD_FD);
+	if (r == 0)
+		r = posix_spawn_file_actions_addchdir_np(actions, "/");
+	return r;
+}
+
+/* A group of its own: a terminal's ^C reaches the agent alone, which then ends its children. */
+static int attributes_fill(posix_spawnattr_t *attributes)
+{
+	const short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP;
+	sigset_t all, none;
+	int r;
+
+	sigfillset(&all);
+	sigemptyset(&none);
+	r = posix_spawnattr_setsigdefault(attributes, &all);
+	if (r == 0)
+		r = posix_spawnattr_setsigmask(attributes, &none);
+	if (r == 0)
+		r = posix_spawnattr_setpgroup(attributes, 0);
+	if (r == 0)
+		r = posix_spawnattr_setflags(attributes, flags);
+	return r;
+}
+
+static int spawn(
+	pid_t *ret, const char *program, char *const *argv, int fd, const struct environment *env)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int r = posix_spawn_file_actions_init(&actions);
+
+	if (r != 0)
+		return r;
+	r = posix_spawnattr_init(&attributes);
+	if (r == 0) {
+		r = actions_fill(&actions, fd);
+		if (r == 0)
+			r = attributes_fill(&attributes);
+		if (r == 0)
+			r = posix_spawn(ret, program, &actions, &attributes, argv, env->strings);
+		posix_spawnattr_destroy(&attributes);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return r;
+}
+
+int spawn_program(
+	struct spawned *ret, const char *program, char *const *argv, int fd, struct error *err)
+{
+	struct environment env = { 0 };
+	struct spawned child = { .pidfd = -1 };
+	int r = environment_fill(&env, err);
+
+	if (r == 0) {
+		r = spawn(&child.pid, program, argv, fd, &env);
+		if (r != 0)
+			r = error_set(err, error_code_of(r), r, "cannot run '%s'", program);
+	}
+	environment_done(&env);
+	if (r < 0)
+		return -1;
+	/* Nobody else reaps it, so the number is still its own. */
+	child.pidfd = pidfd_open(child.pid, 0);
+	if (child.pidfd < 0) {
+		error_set(err, error_code_of(errno), errno, "cannot watch '%s'", program);
+		kill(child.pid, SIGKILL);
+		waitpid(child.pid, NULL, 0);
+		return -1;
+	}
+	*ret = child;
+	return 0;
+}
+
+int spawn_reap(struct spawned *child, struct error *err)
+{
+	siginfo_t info = { 0 };
+	int r;
+
+	do
+		r = waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED);
+	while (r < 0 && errno == EINTR);
+	close(child->pidfd);
+	child->pidfd = -1;
+	if (r < 0 || info.si_pid == 0)
+		return error_set(err, ERR_UNAVAILABLE, 0, "ended");
+	if (info.si_code == CLD_EXITED)
+		return error_set(err, ERR_UNAVAILABLE, 0, "exited with status %d", info.si_status);
+	return error_set(err, ERR_UNAVAILABLE, 0, "was killed by signal %d", info.si_status);
+}
+
+void spawn_kill(const struct spawned *child)
+{
+	if (child->pidfd >= 0)
+		pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+}
+
+/* 1 it ended, 0 not yet. */
+static int await(const struct spawned *child, int timeout_ms)
+{
+	uint64_t end = monotonic_usec() + (uint64_t)timeout_ms * 1000;
+	struct pollfd p = { .fd = child->pidfd, .events = POLLIN };
+	int r;
+
+	do {
+		uint64_t now = monotonic_usec();
+
+		r = poll(&p, 1, now < end ? (int)((end - now + 999) / 1000) : 0);
+	} while (r < 0 && errno == EINTR);
+	return r > 0;
+}
+
+void spawn_end(struct spawned *child, int timeout_ms)
+{
+	if (child->pidfd < 0)
+		return;
+	if (!await(child, timeout_ms))
+		spawn_kill(child);
+	spawn_reap(child, NULL);
+}
+
+int spawn_tool(const char *program, char *const *argv, int timeout_ms, struct error *err)
+{
+	struct spawned child;
+	siginfo_t info = { 0 };
+	int ended;
+
+	if (spawn_program(&child, program, argv, -1, err) < 0)
+		return -1;
+	ended = await(&child, timeout_ms);
+	if (ended && waitid(P_PIDFD, (id_t)child.pidfd, &info, WEXITED | WNOWAIT) == 0 &&
+		info.si_code == CLD_EXITED && info.si_status == 0) {
+		spawn_reap(&child, NULL);
+		return 0;
+	}
+	if (!ended) {
+		spawn_end(&child, 0);
+		return error_set(
+			err, ERR_TIMEOUT, 0, "'%s' did not end within %d ms", program, timeout_ms);
+	}
+	spawn_reap(&child, err);
+	err->code = ERR_INTERNAL;
+	return error_prefix(err, "'%s'", program);
+}
