@@ -158,6 +158,36 @@ include mk/ovs.mk
 # ---- tests: TAP under prove -----------------------------------------------------------------
 
 include mk/tests.mk
+include mk/quality.mk
+include mk/install.mk
+
+# ---- the demo: examples/demo.sh says what it does ---------------------------------------------
+
+.PHONY: demo down
+demo:
+	@tests/setup-debian.sh demo
+	@$(MAKE) --no-print-directory -j2 all
+	@B=$(B) examples/demo.sh up
+down:
+	@B=$(B) examples/demo.sh down
+
+.PHONY: help
+help:
+	@printf '  %-10s %s\n' \
+		all 'build everything (the default)' \
+		demo 'install what it needs, build, start a one-node cluster, run the main job, leave it running' \
+		down 'stop the demo and remove all of it' \
+		check 'install what tests need, build, run every test; one summary line' \
+		unit 'the unit tests alone (no root)' \
+		asan 'tests under the address and undefined-behaviour sanitizers' \
+		tsan 'tests of what has threads under the thread sanitizer' \
+		fuzz 'libFuzzer, FUZZ_SECONDS=60 for each target' \
+		coverage 'lines and branches that the tests reach' \
+		defences 'each defence switched off once: its test must fail' \
+		lint 'format, analyzers, layers, headers, lengths, links' \
+		bench 'pod start and memory, beside runc and crun' \
+		install 'DESTDIR= prefix=/usr/local' \
+		clean 'remove build folders (keeps the built Open vSwitch library)'
 
 .PHONY: clean
 clean:

@@ -4,6 +4,7 @@
 #   setup-debian.sh build     what `make` needs
 #   setup-debian.sh demo      and what a running node needs
 #   setup-debian.sh check     and what the tests need
+#   setup-debian.sh quality   and what lint, fuzz, coverage and bench need
 set -eu
 
 build="gcc make libc6-dev pkg-config python3 libgrpc-dev protobuf-compiler libprotobuf-dev
@@ -12,13 +13,15 @@ build="gcc make libc6-dev pkg-config python3 libgrpc-dev protobuf-compiler libpr
 demo="openvswitch-switch openvswitch-common busybox-static iproute2"
 check="libcmocka-dev bats perl openssl iputils-ping python3-cryptography python3-grpcio
 	python3-grpc-tools tshark"
+quality="clang clang-format clang-tidy libclang-rt-14-dev gcovr codespell shellcheck mandoc runc crun"
 
 case "${1:-}" in
 build) want="$build" ;;
 demo) want="$build $demo" ;;
 check) want="$build $demo $check" ;;
+quality) want="$build $demo $check $quality" ;;
 *)
-	echo "usage: $0 build|demo|check" >&2
+	echo "usage: $0 build|demo|check|quality" >&2
 	exit 2
 	;;
 esac

@@ -1,0 +1,72 @@
+# What is not needed to build or run: sanitizers, fuzzing, coverage, lint, benchmarks. Each variant
+# is the same build in a folder of its own.
+
+VARIANT = $(MAKE) --no-print-directory -j2
+SAN_OPT := -O1 -g -fno-omit-frame-pointer
+
+# Address and undefined-behaviour sanitizers: all unit tests, root tests and corpora. The daemons
+# that confine themselves run unsanitised there (their filters forbid what a sanitizer's run time
+# does), so their code is covered by the tests that link it.
+.PHONY: asan asan-build
+asan: setup-check
+	@$(VARIANT) B=build-asan OPT="$(SAN_OPT)" FORTIFY= SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" \
+		asan-build
+	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run.sh \
+		$(ALL_UNIT:$(B)/%=build-asan/%) $(FUZZ_REPLAYS:$(B)/%=build-asan/%)
+asan-build: $(ALL_UNIT) $(FUZZ_REPLAYS)
+
+# Threads exist in bulkhead-api and the CLI only.
+.PHONY: tsan tsan-build
+tsan: setup-check
+	@$(VARIANT) B=build-tsan OPT="$(SAN_OPT)" FORTIFY= SANITIZE=-fsanitize=thread tsan-build
+	@tests/run.sh $(UNIT_API_BINS:$(B)/%=build-tsan/%)
+tsan-build: $(UNIT_API_BINS)
+
+# libFuzzer, FUZZ_SECONDS for each target; what it finds new is kept in build-fuzz/corpus.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(FUZZ_C:tests/fuzz/%.c=%)
+FUZZ_BINS    := $(FUZZ_TARGETS:%=$(B)/libfuzzer/%)
+$(FUZZ_BINS): $(B)/libfuzzer/%: $(B)/tests/fuzz/%.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(filter-out -lcmocka,$(UNIT_LDLIBS))
+.PHONY: fuzz fuzz-build
+fuzz-build: $(FUZZ_BINS)
+fuzz: setup-quality
+	@$(VARIANT) B=build-fuzz CC=$(CLANG) OPT="$(SAN_OPT)" FORTIFY= \
+		SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzz-build
+	@tests/fuzz/run.sh build-fuzz/libfuzzer $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# Lines and branches that unit tests, root tests and corpora reach: build-coverage/index.html.
+.PHONY: coverage coverage-build
+coverage-build: $(ALL_UNIT) $(FUZZ_REPLAYS)
+coverage: setup-quality
+	@$(VARIANT) B=build-coverage OPT="-O0 -g" FORTIFY= SANITIZE=--coverage coverage-build
+	@find build-coverage -name '*.gcda' -delete
+	@tests/run.sh $(ALL_UNIT:$(B)/%=build-coverage/%) $(FUZZ_REPLAYS:$(B)/%=build-coverage/%)
+	@gcovr --root . --object-directory build-coverage --exclude 'build.*' --exclude 'tests/.*' \
+		--html-details build-coverage/index.html --print-summary --output build-coverage/coverage.txt
+
+# A defence counts when its test was seen failing without it.
+.PHONY: defences
+defences: setup-check
+	@$(VARIANT) tests
+	@tests/defences.sh
+
+.PHONY: lint
+lint: setup-quality
+	@$(VARIANT) all
+	@CPPFLAGS_ALL='$(CPPFLAGS_ALL)' OVS_FLAGS='$(OVS_FLAGS)' B=$(B) tests/lint/run.sh
+
+.PHONY: bench
+bench: setup-quality
+	@$(VARIANT) all $(B)/tests/bench/bench_shim $(B)/tests/priv/workload
+	@B=$(B) tests/bench/run.sh
+$(B)/tests/bench/bench_shim: $(B)/tests/bench/bench_shim.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
+
+.PHONY: setup-quality
+setup-quality:
+	@tests/setup-debian.sh quality

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# A defence counts when its test fails without it: builds each program with one defence switched off
+# (-DBULKHEAD_WEAK_...) and runs the test that must then fail. TAP. usage: defences.sh [PATTERN]
+set -u
+cd "$(dirname "$0")/.." || exit 1
+B=${B:-build}
+weak=build-weak
+
+# switch | object that knows it | program | how the test is run
+rows='
+ACCEPT      | nodeagent/api/listener | bulkhead-api   | bats --formatter tap -f "hole 1" tests/e2e/api.bats
+QUOTA       | nodeagent/api/server   | bulkhead-api   | bats --formatter tap -f "hole 2: a message" tests/e2e/api.bats
+COMPRESSION | nodeagent/api/server   | bulkhead-api   | bats --formatter tap -f "hole 3" tests/e2e/api.bats
+UNPACK      | nodeagent/api/call     | bulkhead-api   | bats --formatter tap -f "hole 4: a million" tests/e2e/api.bats
+TLS         | nodeagent/api/tls      | bulkhead-api   | bats --formatter tap -f "TLS 1.3 only" tests/e2e/api.bats
+'
+n=0 failed=0
+while IFS='|' read -r name object program test; do
+	name=${name// /} object=${object// /} program=${program// /}
+	case $name in '') continue ;; *"${1:-}"*) ;; *) continue ;; esac
+	n=$((n + 1))
+	rm -rf "$weak" && cp -a "$B" "$weak" && rm -f "$weak/$object.o" "$weak/$program"
+	if ! make --no-print-directory B="$weak" CPPFLAGS="-DBULKHEAD_WEAK_$name" "$weak/$program" >"$weak.log" 2>&1; then
+		tail -n 5 "$weak.log" >&2
+		echo "not ok $n - $program builds without $name"
+		failed=1
+	elif B=$weak timeout 300 bash -c "$test" >"$weak.log" 2>&1; then
+		echo "not ok $n - without $name a test of $program fails"
+		failed=1
+	elif ! grep -q "^not ok" "$weak.log"; then
+		tail -n 5 "$weak.log" >&2
+		echo "not ok $n - without $name the test runs at all"
+		failed=1
+	else
+		echo "ok $n - without $name its test fails"
+	fi
+done <<<"$rows"
+echo "1..$n"
+rm -rf "$weak" "$weak.log"
+exit $failed
