@@ -22,7 +22,8 @@ tsan: setup-check
 	@tests/run.sh $(UNIT_API_BINS:$(B)/%=build-tsan/%)
 tsan-build: $(UNIT_API_BINS)
 
-# libFuzzer, FUZZ_SECONDS for each target; what it finds new is kept in build-fuzz/corpus.
+# libFuzzer, FUZZ_SECONDS for each target; what it finds new is kept in build-fuzz/corpus. Warnings are
+# gcc's business: clang has others, in headers that are not ours.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := $(FUZZ_C:tests/fuzz/%.c=%)
 FUZZ_BINS    := $(FUZZ_TARGETS:%=$(B)/libfuzzer/%)
@@ -34,7 +35,7 @@ $(FUZZ_BINS): $(B)/libfuzzer/%: $(B)/tests/fuzz/%.o $(foreach a,$(UNIT_LIBS),$(c
 .PHONY: fuzz fuzz-build
 fuzz-build: $(FUZZ_BINS)
 fuzz: setup-quality
-	@$(VARIANT) B=build-fuzz CC=$(CLANG) OPT="$(SAN_OPT)" FORTIFY= \
+	@$(VARIANT) B=build-fuzz CC=$(CLANG) WARNINGS= OPT="$(SAN_OPT)" FORTIFY= \
 		SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzz-build
 	@tests/fuzz/run.sh build-fuzz/libfuzzer $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
