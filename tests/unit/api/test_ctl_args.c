@@ -9,9 +9,10 @@
 #include "nodeagent/ctl/args.h"
 #include "nodeagent/ctl/print.h"
 
+/* What is parsed borrows from argv, so that is static. */
 #define PARSE(args, err, ...)                                                                      \
 	({                                                                                         \
-		char *argv_[] = { (char *)(uintptr_t) "bulkhead", __VA_ARGS__, NULL };             \
+		static char *argv_[] = { (char *)(uintptr_t) "bulkhead", __VA_ARGS__, NULL };      \
 		args_parse(args, (int)(sizeof(argv_) / sizeof(argv_[0])) - 1, argv_, err);         \
 	})
 #define W(s) ((char *)(uintptr_t)(s))
