@@ -59,7 +59,7 @@ distinct_vnids() {
 	n=$("$bh" get projects --no-headers | awk '{print $2; print $3; print $4}' | sort | uniq -d | wc -l)
 	[ "$n" = 0 ]
 }
-sealed_at_rest() { refute grep -rqs --exclude-dir=logs 'correct horse' "$state" "$run"; }
+sealed_at_rest() { refute grep -rqs  'correct horse' "$state" "$run"; }
 secret_value() { [ "$(in_pod red web cat /etc/db/password)" = 'correct horse battery staple' ]; }
 secret_tmpfs() { in_pod red web grep ' /etc/db ' /proc/mounts | grep -E '^[^ ]+ /etc/db tmpfs ro,' | grep nosuid | grep nodev | grep -q noexec; }
 token_subject() {
