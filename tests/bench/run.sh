@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# What `make bench` prints: pod start beside runc and crun in one run, what each stage costs, and the
+# memory of every process idle and with pods. As root; a node of its own in a network namespace.
+#
+#   RUNS=30   starts of each kind, taken in turn    PODS=50   pods for the memory table
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+export BATS_TEST_DIRNAME=$root/tests/e2e
+# shellcheck source=tests/e2e/node.bash
+. "$root/tests/e2e/node.bash"
+
+# The same image, limits and identity for an OCI runtime, without network and secrets.
+bundle_make() {
+	local oci=$node_dir/oci rootfs=$node_dir/bundle/rootfs host=300000000
+	mkdir -p "$oci" "$rootfs"
+	tar -C "$oci" -xf "$node_dir/busybox.tar"
+	tar -C "$rootfs" -xf "$(find "$oci/blobs" -type f -size +100k | head -n 1)"
+	cp "$B/tests/bench/now" "$rootfs/bin/now"
+	chown -hR $host:$host "$rootfs"
+	chmod 755 "$node_dir/bundle" "$rootfs"
+	cat >"$node_dir/bundle/config.json" <<J
+{"ociVersion": "1.0.2", "hostname": "bench", "root": {"path": "rootfs", "readonly": false},
+ "process": {"cwd": "/", "args": ["/bin/now"], "env": ["PATH=/bin"], "noNewPrivileges": true,
+  "user": {"uid": 0, "gid": 0}, "capabilities": {}},
+ "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+  {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
+  {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]}],
+ "linux": {"namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}, {"type": "user"}],
+  "uidMappings": [{"containerID": 0, "hostID": $host, "size": 65536}],
+  "gidMappings": [{"containerID": 0, "hostID": $host, "size": 65536}],
+  "cgroupsPath": "/$node_cgroup-oci", "resources": {"memory": {"limit": 67108864}, "cpu": {"quota": 50000, "period": 100000}},
+  "maskedPaths": ["/proc/kcore", "/proc/keys", "/sys/firmware"], "readonlyPaths": ["/proc/sys", "/proc/irq"]}}
+J
+}
+
+trap node_stop EXIT
+node_start
+node_image >/dev/null
+bundle_make
+bh create project red >/dev/null
+bh create secret generic db -n red --from-literal=password=bench >/dev/null
+/usr/bin/python3 "$root/tests/bench/measure.py" "${RUNS:-30}" "${PODS:-50}"
+printf '\nThe shim alone, without agent, network and secrets\n'
+"$B/tests/bench/bench_shim" 50
