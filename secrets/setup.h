@@ -1,0 +1,49 @@
+/*
+ * What is done once, as root and before there is a daemon: the keys and certificates of a new
+ * cluster's first node, and client certificates.
+ *
+ *   <keys>/ (0700, the daemon's)  ca.key, sealing.key (X25519), token.key (P-256), node (its name)
+ *   <pki>/  ca.pem, node.pem, node.key, admin.pem, admin.key (keys 0600)
+ */
+#ifndef SECRETS_SETUP_H
+#define SECRETS_SETUP_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "lib/error.h"
+
+#define SETUP_CA_KEY      "ca.key"
+#define SETUP_SEALING_KEY "sealing.key"
+#define SETUP_TOKEN_KEY   "token.key"
+#define SETUP_NODE_NAME   "node"
+#define SETUP_CA_CERT     "ca.pem"
+
+struct setup_node {
+	const char *keys; /* directories, made where they are missing */
+	const char *pki;
+	const char *name;    /* of the node: DNS subdomain */
+	const char *address; /* IP address or DNS name it listens on */
+	uid_t uid;           /* becomes the owner of 'keys' */
+};
+
+/*
+ * Makes all the files, or none. Errors: ERR_EXISTS when one of them is there already, ERR_INVALID
+ * names the parameter.
+ */
+int setup_node(const struct setup_node *node, struct error *err);
+
+struct setup_user {
+	const char *keys;
+	const char *pki;
+	const char *name;          /* CN */
+	const char *const *groups; /* O */
+	size_t groups_len;
+	const char *cert_file; /* made, and must not exist */
+	const char *key_file;
+};
+
+/* Issues a client certificate for a new key. Both files, or none. Errors as above. */
+int setup_user(const struct setup_user *user, struct error *err);
+
+#endif
