@@ -63,10 +63,12 @@ static int own_fd(int fd, const char *name, const struct stat *st, const struct 
 	int depth, struct error *err)
 {
 	mode_t mode = st->st_mode & 07777;
+	/* A directory stays its maker's, who must empty it when the next version is there. */
+	uid_t uid = S_ISDIR(st->st_mode) ? (uid_t)-1 : owner->uid;
 
 	if (S_ISDIR(st->st_mode) && own_below(fd, owner, depth + 1, err) < 0)
 		return error_prefix(err, "'%s'", name);
-	if (fchown(fd, owner->uid, owner->gid) < 0)
+	if (fchown(fd, uid, owner->gid) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot chown '%s'", name);
 	if (owner->group_readable)
 		mode |= S_ISDIR(st->st_mode) ? 0050 : 0040;

@@ -22,7 +22,8 @@ int tmpfs_make(const struct tmpfs_options *options, struct error *err);
 
 /*
  * Gives the directory 'name' beneath 'dirfd' and all below to uid:gid, following no link and
- * crossing no mount; with 'group_readable' files get |0040 and directories |0050.
+ * crossing no mount; with 'group_readable' files get |0040 and directories |0050. Directories keep
+ * their user: bulkhead-secretd, which has no rights over others' directories, must empty them later.
  * Errors: ERR_INVALID (something that is neither file, directory nor link; too deep).
  */
 int tmpfs_own(int dirfd, const char *name, uint32_t uid, uint32_t gid, int group_readable,

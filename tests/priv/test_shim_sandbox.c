@@ -134,6 +134,9 @@ static void secret_is_written_outside_and_read_inside(void **state)
 	ipc_frame_done(&frame);
 	assert_int_equal(stat("/etc/shadow", &st), 0);
 	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(fstatat(p->fds[3], "..2026", &st, 0), 0);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(st.st_gid, SLICE + 1000);
 	assert_int_equal(symlinkat("..2026", p->fds[3], "..data"), 0);
 	assert_int_equal(symlinkat("..data/key", p->fds[3], "key"), 0);
 	assert_int_equal(fchown(p->fds[3], SLICE, SLICE + 1000), 0);
