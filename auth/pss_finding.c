@@ -78,18 +78,6 @@ bool pss_finding_no_memory(const struct pss_finding *f)
 	return f->no_memory || f->fields.no_memory || f->subjects.no_memory || f->values.no_memory;
 }
 
-void pss_finding_field(struct pss_finding *f, const char *fmt, ...)
-{
-	char *text;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
-	va_end(ap);
-	append(&f->fields, text);
-}
-
 void pss_finding_subject(struct pss_finding *f, const char *name)
 {
 	append(&f->subjects, strdup(name ? name : ""));
@@ -178,24 +166,43 @@ static void put_text(FILE *out, const char *text, bool quote)
 	}
 }
 
+/* The text in 'quote' marks of Go, or only escaped; NULL without memory. */
+static char *escaped(const char *before, const char *text, bool quote)
+{
+	char *ret = NULL;
+	size_t size;
+	FILE *out = open_memstream(&ret, &size);
+
+	if (!out)
+		return NULL;
+	fputs(before, out);
+	put_text(out, text, quote);
+	fputs(quote ? "\"" : "", out);
+	if (fclose(out) == 0)
+		return ret;
+	free(ret);
+	return NULL;
+}
+
+void pss_finding_field(struct pss_finding *f, const char *fmt, ...)
+{
+	cleanup_free char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	append(&f->fields, text ? escaped("", text, false) : NULL);
+}
+
 void pss_finding_annotation(struct pss_finding *f, const char *key, const char *value)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	cleanup_free char *before = NULL;
 
-	if (!out) {
-		f->no_memory = true;
-		return;
-	}
-	fprintf(out, "%s=\"", key);
-	put_text(out, value, true);
-	fputc('"', out);
-	if (fclose(out) != 0) {
-		free(text);
-		text = NULL;
-	}
-	append(&f->values, text);
+	if (asprintf(&before, "%s=\"", key) < 0)
+		before = NULL;
+	append(&f->values, before ? escaped(before, value, true) : NULL);
 	f->annotations++;
 }
 

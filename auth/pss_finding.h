@@ -33,7 +33,7 @@ struct pss_finding {
 
 void pss_finding_done(struct pss_finding *f);
 
-/* Formats the path of an offending field. */
+/* Formats the path of an offending field; escaped as below. */
 void pss_finding_field(struct pss_finding *f, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -12,14 +12,30 @@ static bool wants_json(const struct args *args)
 	return args->output && strcmp(args->output, "json") == 0;
 }
 
-static void print_violation(const char *check, const char *field, const char *reason)
+/* Text of a manifest that nobody has validated: control characters are shown, not obeyed. */
+static void print_text(const char *text)
 {
-	printf("  %-28s %s%s%s\n", check, field, *field ? ": " : "", reason);
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			printf("\\x%02x", *p);
+		else
+			putchar(*p);
+	}
 }
 
-static const char *name_of(const K8sPod *pod)
+static void print_violation(const char *check, const char *field, const char *reason)
 {
-	return pod->metadata && pod->metadata->name ? pod->metadata->name : "";
+	printf("  %-28s ", check);
+	print_text(field);
+	fputs(*field ? ": " : "", stdout);
+	print_text(reason);
+	putchar('\n');
+}
+
+static void print_name(const K8sPod *pod)
+{
+	fputs("pod/", stdout);
+	print_text(pod->metadata && pod->metadata->name ? pod->metadata->name : "");
 }
 
 /* Offline: no daemon is asked. *user is set to 1 when a pod is denied. */
@@ -40,20 +56,21 @@ static int judge_offline(struct ctl *ctl, K8sPod *pod, void *user, struct error 
 		fputs(json, stdout);
 		return 0;
 	}
-	printf("pod/%s: %s by %s\n", name_of(pod), violations_any(&found) ? "denied" : "allowed",
-		ctl->args->policy);
+	print_name(pod);
+	printf(": %s by %s\n", violations_any(&found) ? "denied" : "allowed", ctl->args->policy);
 	for (size_t i = 0; i < found.n; i++)
 		print_violation(found.items[i].check, found.items[i].field, found.items[i].reason);
 	return 0;
 }
 
 static void print_review(
-	const Bulkhead__V1__ReviewPodResponse *review, const char *pod, const char *project)
+	const Bulkhead__V1__ReviewPodResponse *review, const K8sPod *pod, const char *project)
 {
+	print_name(pod);
 	if (review->allowed)
-		printf("pod/%s: allowed in project %s by %s\n", pod, project, review->constraint);
+		printf(": allowed in project %s by %s\n", project, review->constraint);
 	else
-		printf("pod/%s: denied in project %s\n", pod, project);
+		printf(": denied in project %s\n", project);
 	for (size_t i = 0; i < review->n_violations; i++)
 		print_violation(review->violations[i]->check, review->violations[i]->field,
 			review->violations[i]->reason);
@@ -86,13 +103,20 @@ static int judge_online(struct ctl *ctl, K8sPod *pod, void *user, struct error *
 	if (!review->allowed)
 		*denied = 1;
 	if (!wants_json(ctl->args)) {
-		print_review(review, name_of(pod), ctl->args->project);
+		print_review(review, pod, ctl->args->project);
 		return 0;
 	}
 	if (explain_review_json(review, &json, err) < 0)
 		return -1;
 	fputs(json, stdout);
 	return 0;
+}
+
+/* Exit code 1 is a verdict: whatever kept a manifest from being judged must not look like it. */
+static int not_judged(struct error *err)
+{
+	err->code = ERR_INVALID;
+	return -1;
 }
 
 int ctl_explain(struct ctl *ctl, struct error *err)
@@ -103,12 +127,11 @@ int ctl_explain(struct ctl *ctl, struct error *err)
 	if (!args->policy == !args->project)
 		return error_set(err, ERR_INVALID, 0,
 			"explain judges by --policy LEVEL:VERSION (offline) or by --project NAME "
-			"(a running node); "
-			"give one of them");
+			"(a running node); give one of them");
 	if (args->output && !wants_json(args))
 		return error_set(err, ERR_INVALID, 0, "explain prints text or -o json, not '%s'",
 			args->output);
 	if (ctl_each_pod(ctl, args->policy ? judge_offline : judge_online, &denied, err) < 0)
-		return -1;
+		return not_judged(err);
 	return denied ? CTL_FAILED : CTL_OK;
 }

@@ -83,6 +83,20 @@ static void sentences_stay_one_line(void **state)
 		"securityContext.privileged=true)");
 }
 
+static void fields_stay_one_line(void **state)
+{
+	cleanup_violations struct violations found = { 0 };
+	cleanup_free char *message = pss_verdict(&baseline,
+		"{'meta':{'annotations':{'container.apparmor.security.beta.kubernetes.io/"
+		"a\\u202eb':'x'}}}",
+		&found);
+
+	(void)state;
+	assert_string_equal(found.items[0].field,
+		"metadata.annotations[container.apparmor.security.beta.kubernetes.io/a\\u202eb]");
+	assert_non_null(strstr(found.items[0].reason, "/a\\u202eb="));
+}
+
 static void annotations_are_quoted_as_go_does(void **state)
 {
 	struct pss_finding f = { 0 };
@@ -195,6 +209,7 @@ int main(void)
 		cmocka_unit_test(pod_without_anything),
 		cmocka_unit_test(both_sources_of_a_volume_are_judged),
 		cmocka_unit_test(sentences_stay_one_line),
+		cmocka_unit_test(fields_stay_one_line),
 		cmocka_unit_test(annotations_are_quoted_as_go_does),
 		cmocka_unit_test(long_sentences_are_cut),
 		cmocka_unit_test(sentence_that_just_fits_is_whole),
