@@ -1,0 +1,143 @@
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/pod_edit.h"
+#include "auth/pod_view.h"
+#include "auth/safe_sysctl.h"
+#include "lib/cleanup.h"
+#include "nodeagent/agent/plan_etc.h"
+#include "nodeagent/agent/plan_ids.h"
+#include "nodeagent/agent/plan_resources.h"
+#include "nodeagent/agent/plan_security.h"
+#include "nodeagent/agent/plan_text.h"
+#include "nodeagent/agent/plan_volumes.h"
+
+#define SANDBOX_DESC (&bulkhead__v1__sandbox_plan__descriptor)
+#define ID_MAP_DESC  (&bulkhead__v1__id_map__descriptor)
+#define SYSCTL_DESC  (&bulkhead__v1__sysctl__descriptor)
+
+/* Admission may let a pod have these; nothing below builds a sandbox without its own. */
+static int host_check(const K8sPodSpec *spec, struct error *err)
+{
+	const struct {
+		const char *field;
+		bool set;
+	} rows[] = {
+		{ "hostNetwork", spec->hostnetwork },
+		{ "hostPID", spec->hostpid },
+		{ "hostIPC", spec->hostipc },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].set)
+			return error_set(err, ERR_UNSUPPORTED, 0,
+				"spec.%s: not honoured by this version; remove it", rows[i].field);
+	}
+	return 0;
+}
+
+static int map_fill(const struct plan_pod *pod, Bulkhead__V1__SandboxPlan *plan, struct error *err)
+{
+	struct plan_id_row rows[PLAN_ID_ROWS];
+
+	plan->host_users = plan_host_users(pod->pod);
+	if (plan->host_users)
+		return 0;
+	if (plan_id_rows(pod, rows, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		Bulkhead__V1__IdMap *row =
+			edit_append(&plan->uid_map, &plan->n_uid_map, ID_MAP_DESC, err);
+
+		if (!row)
+			return -1;
+		row->inside = rows[i].inside;
+		row->outside = rows[i].outside;
+		row->count = rows[i].count;
+	}
+	return 0;
+}
+
+static int sysctls_fill(
+	const K8sPodSecurityContext *security, Bulkhead__V1__SandboxPlan *plan, struct error *err)
+{
+	for (size_t i = 0; security && i < security->n_sysctls; i++) {
+		const char *name = plan_or_empty(security->sysctls[i]->name);
+		Bulkhead__V1__Sysctl *row;
+
+		if (!safe_sysctl_honoured(name))
+			return error_set(err, ERR_UNSUPPORTED, 0,
+				"spec.securityContext.sysctls[%zu].name: '%.128s' is not one that "
+				"a pod "
+				"may set on this node; remove it",
+				i, name);
+		row = edit_append(&plan->sysctls, &plan->n_sysctls, SYSCTL_DESC, err);
+		if (!row || edit_string(&row->name, name, err) < 0 ||
+			edit_string(&row->value, plan_or_empty(security->sysctls[i]->value), err) <
+				0)
+			return -1;
+	}
+	return 0;
+}
+
+static int names_fill(const struct plan_node *node, const struct plan_pod *pod,
+	Bulkhead__V1__SandboxPlan *plan, struct error *err)
+{
+	const char *uid = plan_or_empty(pod->pod->metadata->uid);
+	const char *name = plan_or_empty(pod->pod->metadata->name);
+	const char *project = pod->project.name;
+	const char *state = node->config->state_dir;
+	size_t len = strlen(project) + strlen(name) + strlen(uid) + 2;
+	char hostname[PLAN_HOSTNAME_SIZE];
+
+	if (uid[0] == '\0')
+		return error_set(err, ERR_INTERNAL, 0, "metadata.uid: the pod has none");
+	if (len > NAME_MAX)
+		return error_set(err, ERR_INVALID, 0,
+			"metadata.name: too long for the folder of its logs, whose name holds the "
+			"project, the pod and its uid: use at most %zu characters",
+			NAME_MAX - (len - strlen(name)));
+	plan_hostname(pod->pod, hostname);
+	if (edit_string(&plan->pod_uid, uid, err) < 0 ||
+		edit_string(&plan->project, project, err) < 0 ||
+		edit_string(&plan->pod, name, err) < 0 ||
+		edit_string(&plan->hostname, hostname, err) < 0 ||
+		plan_print(&plan->cgroup, err, "%s/%s/pod%s", node->config->cgroup_parent, project,
+			uid) < 0 ||
+		plan_print(&plan->log_dir, err, "%s/logs/%s_%s_%s", state, project, name, uid) < 0)
+		return -1;
+	return plan_print(&plan->pod_dir, err, "%s/pods/%s", state, uid);
+}
+
+static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_find_secret find,
+	void *user, Bulkhead__V1__SandboxPlan *plan, struct error *err)
+{
+	const K8sPodSpec *spec = view_spec(pod->pod);
+
+	plan->share_process_namespace = spec->shareprocessnamespace;
+	plan->image_base = node->config->image_base;
+	if (host_check(spec, err) < 0 || names_fill(node, pod, plan, err) < 0 ||
+		map_fill(pod, plan, err) < 0 ||
+		sysctls_fill(spec->securitycontext, plan, err) < 0 ||
+		plan_limits_pod(spec, &plan->limits, err) < 0 ||
+		plan_selinux_mount(node, pod, plan, err) < 0 || plan_hosts(pod, plan, err) < 0 ||
+		plan_resolv(node, pod, plan, err) < 0)
+		return -1;
+	return plan_tmpfs(node, pod, find, user, plan, err);
+}
+
+int plan_sandbox(const struct plan_node *node, const struct plan_pod *pod, plan_find_secret find,
+	void *user, Bulkhead__V1__SandboxPlan **ret, struct error *err)
+{
+	Bulkhead__V1__SandboxPlan *plan = NULL;
+
+	if (edit_message(&plan, SANDBOX_DESC, err) < 0)
+		return -1;
+	if (fill(node, pod, find, user, plan, err) < 0) {
+		bulkhead__v1__sandbox_plan__free_unpacked(plan, NULL);
+		return -1;
+	}
+	*ret = plan;
+	return 0;
+}
