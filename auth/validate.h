@@ -13,14 +13,26 @@
 #define VALIDATE_VOLUMES_MAX     64
 #define VALIDATE_MOUNTS_MAX      64 /* of one container */
 #define VALIDATE_ENV_MAX         1024
-#define VALIDATE_ENV_SIZE_MAX    (128 * 1024) /* names and values of one container */
+#define VALIDATE_ENV_SIZE_MAX    (128 * 1024) /* of one container, each as NAME=value and NUL */
 #define VALIDATE_ARGS_MAX        1024
+#define VALIDATE_ARGS_SIZE_MAX   (128 * 1024) /* command and args, each with its NUL */
 #define VALIDATE_PORTS_MAX       128
 #define VALIDATE_GROUPS_MAX      64
+#define VALIDATE_ITEMS_MAX       256 /* files that one volume lists */
+#define VALIDATE_ALIASES_MAX     64  /* host aliases, and names of each */
+#define VALIDATE_NAMESERVERS_MAX 3
+#define VALIDATE_SEARCHES_MAX    32
+#define VALIDATE_SEARCH_SIZE_MAX 2048 /* bytes of all search domains */
+#define VALIDATE_DNS_OPTIONS_MAX 32
 #define VALIDATE_SYSCTLS_MAX     64
+#define VALIDATE_CAPS_MAX        64           /* to add, and to drop */
 #define VALIDATE_ANNOTATIONS_MAX (256 * 1024) /* bytes of keys and values, as upstream */
 #define VALIDATE_LABELS_MAX      256
 #define VALIDATE_GRACE_MAX       86400 /* seconds */
+
+/* What one pod may have on this node: descriptors of tmpfs travel in one message. */
+#define HONOURED_SECRET_VOLUMES_MAX 29  /* secret, projected and downwardAPI */
+#define HONOURED_LOG_NAME_MAX       255 /* bytes of <project>_<pod>_<uid>, a directory's name */
 
 /*
  * Judges a pod after pod_default(). Violations have check "validate" and code ERR_INVALID. Returns

@@ -1,0 +1,271 @@
+/* Which values are honoured: the checks that the table names. Each says the rule and the fix. */
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/defaults.h"
+#include "auth/pod_view.h"
+#include "auth/project.h"
+#include "auth/safe_sysctl.h"
+#include "auth/validate_honour.h"
+#include "auth/validate_rules.h"
+#include "lib/cleanup.h"
+#include "lib/path.h"
+
+#define UID_TEXT_LEN   36 /* of a pod's uid */
+#define SLICE_SIZE     65536
+#define PROJECT_ID_END (PROJECT_UID_BASE + PROJECT_BLOCKS * PROJECT_UID_SIZE)
+
+#define APPARMOR_PREFIX "container.apparmor.security.beta.kubernetes.io/"
+
+const char *honour_empty(const struct honour_case *c)
+{
+	return walk_empty(c->value) ? NULL : "the node sets it: remove it";
+}
+
+/* ---- metadata ------------------------------------------------------------------------------ */
+
+/* The pod's name is its host name, and a part of its log directory's name. */
+const char *honour_name(const struct honour_case *c)
+{
+	const K8sObjectMeta *meta = c->pod->metadata;
+	size_t project = meta->namespace_ ? strlen(meta->namespace_) : 0;
+
+	if (!is_set(view_spec(c->pod)->hostname) && !name_is_dns_label(c->value))
+		return "is also the host name, which must be at most 63 of a-z, 0-9 and '-'; set "
+		       "spec.hostname or choose another name";
+	if (project + strlen(c->value) + UID_TEXT_LEN + 2 > HONOURED_LOG_NAME_MAX)
+		return "is too long for the name of the pod's log directory; choose a shorter one";
+	return NULL;
+}
+
+static const K8sContainer *container_named(const K8sPodSpec *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_initcontainers; i++) {
+		if (text_is(s->initcontainers[i]->name, name))
+			return s->initcontainers[i];
+	}
+	for (size_t i = 0; i < s->n_containers; i++) {
+		if (text_is(s->containers[i]->name, name))
+			return s->containers[i];
+	}
+	return NULL;
+}
+
+/* What is in force, as the old annotations spell it. */
+static const char *seccomp_in_force(
+	const K8sPod *pod, const K8sContainer *container, char buf[VIEW_SECCOMP_SIZE])
+{
+	const K8sPodSecurityContext *p = view_spec(pod)->securitycontext;
+
+	if (container && container->securitycontext && container->securitycontext->seccompprofile)
+		return view_seccomp(container->securitycontext->seccompprofile, buf);
+	return p && p->seccompprofile ? view_seccomp(p->seccompprofile, buf) : "runtime/default";
+}
+
+/* Annotations that once were the way to ask for what has a field now. */
+const char *honour_annotation(const struct honour_case *c)
+{
+	const K8sAnnotationsEntry *entry = c->value;
+	const char *key = walk_key(&entry->base), *value = entry->value ? entry->value : "";
+	size_t prefix = strlen(VIEW_SECCOMP_ANNOTATION_PREFIX);
+	const K8sContainer *container = NULL;
+	char buf[VIEW_SECCOMP_SIZE];
+
+	if (strncmp(key, APPARMOR_PREFIX, strlen(APPARMOR_PREFIX)) == 0)
+		return "AppArmor is not honoured by this version; SELinux and seccomp confine the "
+		       "container: remove it";
+	if (strncmp(key, VIEW_SECCOMP_ANNOTATION_PREFIX, prefix) == 0)
+		container = container_named(view_spec(c->pod), key + prefix);
+	else if (strcmp(key, VIEW_SECCOMP_ANNOTATION) != 0)
+		return NULL;
+	if (strcmp(value, "docker/default") == 0)
+		value = "runtime/default";
+	if (strcmp(value, seccomp_in_force(c->pod, container, buf)) == 0)
+		return NULL;
+	return "says otherwise than the fields, which alone are honoured; set seccompProfile and "
+	       "remove the annotation";
+}
+
+/* ---- the pod ------------------------------------------------------------------------------- */
+
+static const char *only(const struct honour_case *c, const char *value, const char *reason)
+{
+	return strcmp(c->value, value) == 0 ? NULL : reason;
+}
+
+const char *honour_dns_policy(const struct honour_case *c)
+{
+	if (strcmp(c->value, "ClusterFirstWithHostNet") != 0)
+		return NULL;
+	return "is not honoured by this version; use ClusterFirst";
+}
+
+const char *honour_node(const struct honour_case *c)
+{
+	if (strcmp(c->value, c->node_name) == 0)
+		return NULL;
+	snprintf(c->text, HONOUR_TEXT_SIZE, "is not this node, which is \"%.64s\"; remove it",
+		c->node_name);
+	return c->text;
+}
+
+const char *honour_scheduler(const struct honour_case *c)
+{
+	return only(c, "default-scheduler", "is not here: placement is not this node's; remove it");
+}
+
+const char *honour_preemption(const struct honour_case *c)
+{
+	return only(c, "PreemptLowerPriority",
+		"is not honoured: placement is not this node's; remove it");
+}
+
+const char *honour_os(const struct honour_case *c)
+{
+	return only(c, "linux", "is not what this node runs, which is linux");
+}
+
+/* ---- security ------------------------------------------------------------------------------ */
+
+/* A user namespace holds a slice, and the project's block; admission has judged which block. */
+const char *honour_id(const struct honour_case *c)
+{
+	const K8sPodSpec *s = view_spec(c->pod);
+	int64_t id;
+
+	memcpy(&id, c->value, sizeof(id));
+	if (!s->has_hostusers || s->hostusers || (id >= 0 && id < SLICE_SIZE) ||
+		(id >= PROJECT_UID_BASE && id < PROJECT_ID_END))
+		return NULL;
+	snprintf(c->text, HONOUR_TEXT_SIZE,
+		"%lld is not in the pod's user namespace; use 0 to %d or one of the project's own",
+		(long long)id, SLICE_SIZE - 1);
+	return c->text;
+}
+
+/* Spelled as constraints judge them: without CAP_, in capitals. */
+const char *honour_capability(const struct honour_case *c)
+{
+	static const char *const names[] = { "ALL", "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE",
+		"BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN", "DAC_OVERRIDE",
+		"DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE",
+		"LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN",
+		"NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW", "PERFMON", "SETFCAP", "SETGID",
+		"SETPCAP", "SETUID", "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_MODULE",
+		"SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME",
+		"SYS_TTY_CONFIG", "SYSLOG", "WAKE_ALARM" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(c->value, names[i]) == 0)
+			return NULL;
+	}
+	return "is no capability of Linux; write it in capitals without CAP_, such as NET_ADMIN, "
+	       "or ALL";
+}
+
+const char *honour_proc_mount(const struct honour_case *c)
+{
+	return only(c, "Default", "is not honoured by this version; use Default");
+}
+
+const char *honour_sysctl_name(const struct honour_case *c)
+{
+	if (safe_sysctl_honoured(c->value))
+		return NULL;
+	return "is not honoured by this version: it is not of the pod's namespaces alone; remove "
+	       "it";
+}
+
+/* All that are honoured take numbers. */
+const char *honour_sysctl_value(const struct honour_case *c)
+{
+	const char *value = c->value;
+
+	if (strspn(value, "0123456789 ,-") == strlen(value))
+		return NULL;
+	return "must be made of digits, ' ', ',' and '-'";
+}
+
+/* ---- containers ---------------------------------------------------------------------------- */
+
+const char *honour_message_path(const struct honour_case *c)
+{
+	return only(c, "/dev/termination-log",
+		"is not honoured: this version reads no termination message; remove it");
+}
+
+const char *honour_message_policy(const struct honour_case *c)
+{
+	return only(
+		c, "File", "is not honoured: this version reads no termination message; remove it");
+}
+
+const char *honour_resource(const struct honour_case *c)
+{
+	const char *key = walk_key(c->value);
+
+	if (strcmp(key, "cpu") == 0 || strcmp(key, "memory") == 0)
+		return NULL;
+	return "not honoured by this version, which limits cpu and memory; remove it";
+}
+
+const char *honour_resource_ref(const struct honour_case *c)
+{
+	if (!strstr(c->value, "ephemeral-storage"))
+		return NULL;
+	return "is not honoured by this version, which limits cpu and memory";
+}
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+/* Places that the shim fills itself: a volume there would shadow a defence. */
+const char *honour_mount_path(const struct honour_case *c)
+{
+	static const char *const whole[] = { "/", "/dev", "/dev/pts", "/dev/mqueue", "/dev/console",
+		"/dev/null" };
+
+	if (is_below(c->value, "/proc") || is_below(c->value, "/sys"))
+		return "must not be at or under /proc or /sys; mount it elsewhere";
+	for (size_t i = 0; i < ARRAY_LEN(whole); i++) {
+		if (strcmp(c->value, whole[i]) == 0)
+			return "is made by Bulkhead; mount it elsewhere";
+	}
+	return NULL;
+}
+
+/* ---- volumes ------------------------------------------------------------------------------- */
+
+const char *honour_medium(const struct honour_case *c)
+{
+	return only(c, "Memory", "is not honoured by this version; use Memory or remove it");
+}
+
+/* A directory on the node's disk has no quota yet. */
+const char *honour_size_limit(const struct honour_case *c)
+{
+	const K8sEmptyDirVolumeSource *e = (const K8sEmptyDirVolumeSource *)c->field->msg;
+
+	if (text_is(e->medium, "Memory"))
+		return NULL;
+	return "is not enforced on disk by this version; set medium to Memory or remove it";
+}
+
+const char *honour_config_map(const struct honour_case *c)
+{
+	const K8sConfigMapProjection *map = c->value;
+	const K8sLocalObjectReference *ref = map->localobjectreference;
+
+	if (!ref || !text_is(ref->name, DEFAULTS_ROOT_CA))
+		return "config maps other than " DEFAULTS_ROOT_CA " are not honoured by this "
+		       "version; use a secret";
+	for (size_t i = 0; i < map->n_items; i++) {
+		if (!text_is(map->items[i]->key, "ca.crt"))
+			return "the only key of " DEFAULTS_ROOT_CA " is ca.crt";
+	}
+	return NULL;
+}
