@@ -309,21 +309,33 @@ static int remove_other(int dirfd, const char *name, const void *user, struct er
 	return tree_remove_at(dirfd, name, err);
 }
 
-int deliver_clean(int dirfd, struct error *err)
+/* Removes links to what the directory 'name' ("" for none) does not have. */
+static int remove_links(int dirfd, const char *name, struct error *err)
 {
-	char name[DELIVER_NAME_SIZE];
 	cleanup_close int fd = -1;
 
-	if (current(dirfd, name, err) < 0)
-		return -1;
 	if (name[0]) {
 		fd = sys_openat2(dirfd, name, O_RDONLY | O_DIRECTORY, 0, CONFINED);
 		if (fd < 0)
 			return failed(err, "open", name);
 	}
-	if (each_entry(dirfd, unlink_stale, dirfd, &fd, err) < 0)
+	return each_entry(dirfd, unlink_stale, dirfd, &fd, err);
+}
+
+int deliver_clean(int dirfd, struct error *err)
+{
+	char name[DELIVER_NAME_SIZE];
+
+	if (current(dirfd, name, err) < 0 || remove_links(dirfd, name, err) < 0)
 		return -1;
 	return each_entry(dirfd, remove_other, dirfd, name, err);
+}
+
+/* Links first: the inodes they free are what the way back needs. */
+static void undo(int dirfd, const char *before)
+{
+	if (remove_links(dirfd, before, NULL) == 0 && switch_to(dirfd, before, NULL) == 0)
+		deliver_clean(dirfd, NULL);
 }
 
 int deliver_publish(int dirfd, const char *directory, struct error *err)
@@ -342,7 +354,6 @@ int deliver_publish(int dirfd, const char *directory, struct error *err)
 	/* After the rename, as whoever waits for a new name to appear must find it readable. */
 	if (each_entry(fd, link_one, dirfd, NULL, err) == 0)
 		return 0;
-	if (switch_to(dirfd, before, NULL) == 0)
-		deliver_clean(dirfd, NULL);
+	undo(dirfd, before);
 	return -1;
 }
