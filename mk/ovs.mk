@@ -61,7 +61,11 @@ $(CLUSTER_IDL).o: $(CLUSTER_IDL).c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out -W%,$(CFLAGS_ALL)) $(OVS_FLAGS) -c -o $@ $<
 
-ifneq ($(wildcard $(CLUSTER_SCHEMA)),)
+# The agent makes the database from the schema that lies beside the binaries.
+$(B)/bulkhead.ovsschema: $(CLUSTER_SCHEMA)
+	$(call say,COPY,$@)
+	$(Q)cp $< $@
+all: $(B)/bulkhead.ovsschema
+
 $(filter $(B)/nodeagent/cluster/% $(B)/tests/unit/cluster/%,$(OVS_OBJS)): $(CLUSTER_IDL).h
 $(call lib_of,cluster): $(CLUSTER_IDL).o
-endif

@@ -42,7 +42,15 @@ PRIV_NET_O    := $(patsubst %.c,$(B)/%.o,$(filter-out $(PRIV_NET_C),$(sort $(wil
 $(PRIV_NET_BINS): $(B)/%: $(B)/%.o $(PRIV_NET_O) $(foreach a,net proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-netd
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka $(BASE_LIBS) -lnftnl -lmnl
-PRIV_BINS_ALL := $(PRIV_BINS) $(PRIV_NET_BINS)
+
+# tests/priv/cluster/test_*.c run bulkhead-clusterd against an ovsdb-server of their own.
+PRIV_CLUSTER_C    := $(sort $(wildcard tests/priv/cluster/test_*.c))
+PRIV_CLUSTER_BINS := $(PRIV_CLUSTER_C:%.c=$(B)/%)
+PRIV_CLUSTER_O    := $(B)/tests/priv/cluster/lab.o
+$(PRIV_CLUSTER_BINS): $(B)/%: $(B)/%.o $(PRIV_CLUSTER_O) $(foreach a,proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-clusterd $(B)/bulkhead.ovsschema
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka $(BASE_LIBS)
+PRIV_BINS_ALL := $(PRIV_BINS) $(PRIV_NET_BINS) $(PRIV_CLUSTER_BINS)
 
 # What the shim's tests run inside their containers: static, for the image has no libraries.
 $(B)/tests/priv/workload: tests/priv/workload.c

@@ -1,0 +1,302 @@
+#include <config.h>
+
+#include "nodeagent/cluster/apply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/project.h"
+#include "cluster/bulkhead-idl.h"
+#include "lib/cleanup.h"
+#include "nodeagent/cluster/allocate.h"
+#include "proto/base64.h"
+#include "util.h"
+
+struct step {
+	struct database *db;
+	struct ovsdb_idl_txn *txn;
+	const struct request *request;
+	const struct apply_facts *facts;
+};
+
+/* ---- projects ------------------------------------------------------------------------------ */
+
+/* All projects that are or were; the caller frees. */
+static struct allocate_owner *owners_of(struct ovsdb_idl *idl, size_t *ret_len)
+{
+	const struct bhrec_tombstone *tombstone;
+	const struct bhrec_project *project;
+	struct allocate_owner *owners = NULL;
+	size_t len = 0, room = 0;
+
+	BHREC_PROJECT_FOR_EACH(project, idl)
+	{
+		if (len == room)
+			owners = x2nrealloc(owners, &room, sizeof(*owners));
+		owners[len++] = (struct allocate_owner){
+			.block = (uint32_t)project->block,
+			.vnid = (uint32_t)project->vnid,
+		};
+	}
+	BHREC_TOMBSTONE_FOR_EACH(tombstone, idl)
+	{
+		if (len == room)
+			owners = x2nrealloc(owners, &room, sizeof(*owners));
+		owners[len++] = (struct allocate_owner){
+			.block = (uint32_t)tombstone->block,
+			.vnid = (uint32_t)tombstone->vnid,
+			.deleted = true,
+			.deleted_at = tombstone->deleted_at,
+		};
+	}
+	*ret_len = len;
+	return owners;
+}
+
+/* A tombstone goes when its numbers are given out again: there is at most one for each block. */
+static void remove_tombstones(struct ovsdb_idl *idl, uint32_t block, uint32_t vnid)
+{
+	const struct bhrec_tombstone *row;
+
+	BHREC_TOMBSTONE_FOR_EACH_SAFE(row, idl)
+	{
+		if (row->block == block || row->vnid == vnid)
+			bhrec_tombstone_delete(row);
+	}
+}
+
+static int insert_project(const struct step *s, uint32_t block, uint32_t vnid, struct error *err)
+{
+	char uid_range[PROJECT_UID_RANGE_SIZE], mcs[PROJECT_MCS_SIZE];
+	const struct bhrec_project *row;
+
+	if (project_vnid_check(s->request->project, vnid, err) < 0 ||
+		project_uid_range(block, uid_range, err) < 0 || project_mcs(block, mcs, err) < 0)
+		return APPLY_REFUSED;
+	row = bhrec_project_insert(s->txn);
+	bhrec_project_set_name(row, s->request->project);
+	bhrec_project_set_uid(row, s->facts->uid);
+	bhrec_project_set_vnid(row, vnid);
+	bhrec_project_set_block(row, block);
+	bhrec_project_set_uid_range(row, uid_range);
+	bhrec_project_set_mcs(row, mcs);
+	bhrec_project_set_created_at(row, s->facts->now);
+	return APPLY_WRITTEN;
+}
+
+static int create_project(const struct step *s, struct error *err)
+{
+	const struct bhrec_project *row = database_project(s->db, s->request->project);
+	struct ovsdb_idl *idl = database_idl(s->db);
+	cleanup_free struct allocate_owner *owners = NULL;
+	uint32_t block, vnid;
+	size_t len;
+
+	if (row && strcmp(row->uid, s->facts->uid) == 0)
+		return APPLY_IS_SO;
+	if (row)
+		return error_set(err, ERR_EXISTS, 0, "exists already");
+	if (strcmp(s->request->project, "default") == 0)
+		return insert_project(s, 0, PROJECT_VNID_DEFAULT, err);
+	owners = owners_of(idl, &len);
+	if (allocate_project(
+		    owners, len, s->facts->now, s->facts->config->hold, &block, &vnid, err) < 0)
+		return APPLY_REFUSED;
+	remove_tombstones(idl, block, vnid);
+	return insert_project(s, block, vnid, err);
+}
+
+/* What a project has in the way of secrets, 'but' not counted. */
+static void count_secrets(const struct step *s, const struct bhrec_project *project,
+	const struct bhrec_secret *but, size_t *ret_count, size_t *ret_size)
+{
+	const struct bhrec_secret *row;
+
+	*ret_count = *ret_size = 0;
+	BHREC_SECRET_FOR_EACH(row, database_idl(s->db))
+	{
+		if (row->project != project || row == but)
+			continue;
+		(*ret_count)++;
+		*ret_size += strlen(row->sealed);
+	}
+}
+
+static int not_found(const struct step *s, struct error *err)
+{
+	if (s->facts->maybe_done)
+		return APPLY_IS_SO;
+	return error_set(err, ERR_NOT_FOUND, 0, "does not exist");
+}
+
+static int delete_project(const struct step *s, struct error *err)
+{
+	const struct bhrec_project *row = database_project(s->db, s->request->project);
+	const struct bhrec_tombstone *tombstone;
+	size_t count, size;
+
+	if (!row)
+		return not_found(s, err);
+	count_secrets(s, row, NULL, &count, &size);
+	if (count > 0)
+		return error_set(err, ERR_PRECONDITION, 0,
+			"still has %zu secret%s: delete %s first", count, count == 1 ? "" : "s",
+			count == 1 ? "it" : "them");
+	tombstone = bhrec_tombstone_insert(s->txn);
+	bhrec_tombstone_set_name(tombstone, row->name);
+	bhrec_tombstone_set_uid(tombstone, row->uid);
+	bhrec_tombstone_set_vnid(tombstone, row->vnid);
+	bhrec_tombstone_set_block(tombstone, row->block);
+	bhrec_tombstone_set_deleted_at(tombstone, s->facts->now);
+	bhrec_project_delete(row);
+	return APPLY_WRITTEN;
+}
+
+/* ---- secrets ------------------------------------------------------------------------------- */
+
+static void write_keys(const struct bhrec_secret *row, const Bulkhead__V1__ClusterSecret *secret)
+{
+	cleanup_free const char **names = xcalloc(secret->n_keys + 1, sizeof(*names));
+	cleanup_free int64_t *sizes = xcalloc(secret->n_keys + 1, sizeof(*sizes));
+
+	for (size_t i = 0; i < secret->n_keys; i++) {
+		names[i] = secret->keys[i]->name;
+		sizes[i] = secret->keys[i]->size;
+	}
+	bhrec_secret_set_keys(row, names, sizes, secret->n_keys);
+}
+
+static void write_secret(const struct bhrec_secret *row, const Bulkhead__V1__ClusterSecret *secret)
+{
+	cleanup_free char *sealed = xmalloc(BASE64_SIZE(secret->sealed.len));
+
+	base64_encode(sealed, secret->sealed.data, secret->sealed.len);
+	bhrec_secret_set_sealed(row, sealed);
+	bhrec_secret_set_type(row, secret->type[0] ? secret->type : SECRET_TYPE_DEFAULT);
+	bhrec_secret_set_node(row, secret->node);
+	write_keys(row, secret);
+}
+
+static int check_room(const struct step *s, const struct bhrec_project *project,
+	const struct bhrec_secret *old, struct error *err)
+{
+	size_t count, size;
+
+	count_secrets(s, project, old, &count, &size);
+	size += BASE64_SIZE(s->request->txn->put_secret->sealed.len) - 1;
+	if (count >= PROJECT_SECRETS_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0, "project '%s' has %zu secrets already",
+			s->request->project, count);
+	if (size > PROJECT_SECRET_BYTES_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"the secrets of project '%s' would take %zu bytes together, more than %u",
+			s->request->project, size, PROJECT_SECRET_BYTES_MAX);
+	return 0;
+}
+
+static int put_secret(const struct step *s, struct error *err)
+{
+	const struct bhrec_project *project = database_project(s->db, s->request->project);
+	const struct bhrec_secret *row;
+
+	if (!project)
+		return error_set(
+			err, ERR_NOT_FOUND, 0, "project '%s' does not exist", s->request->project);
+	row = database_secret(s->db, project, s->request->name);
+	if (row && !s->request->txn->replace)
+		return strcmp(row->uid, s->facts->uid) == 0
+			       ? APPLY_IS_SO
+			       : error_set(err, ERR_EXISTS, 0, "exists already");
+	if (check_room(s, project, row, err) < 0)
+		return APPLY_REFUSED;
+	if (!row) {
+		row = bhrec_secret_insert(s->txn);
+		bhrec_secret_set_project(row, project);
+		bhrec_secret_set_name(row, s->request->name);
+		bhrec_secret_set_uid(row, s->facts->uid);
+		bhrec_secret_set_created_at(row, s->facts->now);
+	}
+	write_secret(row, s->request->txn->put_secret);
+	return APPLY_WRITTEN;
+}
+
+static int delete_secret(const struct step *s, struct error *err)
+{
+	const struct bhrec_project *project = database_project(s->db, s->request->project);
+	const struct bhrec_secret *row =
+		project ? database_secret(s->db, project, s->request->name) : NULL;
+
+	if (!row)
+		return not_found(s, err);
+	bhrec_secret_delete(row);
+	return APPLY_WRITTEN;
+}
+
+/* ---- nodes --------------------------------------------------------------------------------- */
+
+static int pick_subnet(const struct step *s, struct ipnet *ret, struct error *err)
+{
+	const struct apply_config *config = s->facts->config;
+	cleanup_free struct ipnet *taken = NULL;
+	const struct bhrec_node *node;
+	size_t len = 0, room = 0;
+
+	BHREC_NODE_FOR_EACH(node, database_idl(s->db))
+	{
+		if (len == room)
+			taken = x2nrealloc(taken, &room, sizeof(*taken));
+		if (ipnet_parse(node->subnet, "subnet", &taken[len++], err) < 0) {
+			error_prefix(err, "node '%s' in the database", node->name);
+			err->code = ERR_PRECONDITION;
+			return -1;
+		}
+	}
+	return allocate_subnet(&config->cluster, config->host_bits, taken, len, ret, err);
+}
+
+static int insert_node(const struct step *s, const struct bhrec_node **ret, struct error *err)
+{
+	char text[IPNET_TEXT_SIZE];
+	struct ipnet subnet;
+
+	if (pick_subnet(s, &subnet, err) < 0)
+		return -1;
+	ipnet_format(&subnet, text);
+	*ret = bhrec_node_insert(s->txn);
+	bhrec_node_set_name(*ret, s->request->name);
+	bhrec_node_set_uid(*ret, s->facts->uid);
+	bhrec_node_set_subnet(*ret, text);
+	bhrec_node_set_created_at(*ret, s->facts->now);
+	return 0;
+}
+
+static int put_node(const struct step *s, struct error *err)
+{
+	const Bulkhead__V1__ClusterNode *node = s->request->txn->put_node;
+	const struct bhrec_node *row = database_node(s->db, s->request->name);
+	char key[BASE64_SIZE(NODE_KEY_SIZE)];
+
+	base64_encode(key, node->sealing_key.data, node->sealing_key.len);
+	if (row && strcmp(row->address, node->address) == 0 && strcmp(row->sealing_key, key) == 0)
+		return APPLY_IS_SO;
+	if (!row && insert_node(s, &row, err) < 0)
+		return APPLY_REFUSED;
+	bhrec_node_set_address(row, node->address);
+	bhrec_node_set_sealing_key(row, key);
+	return APPLY_WRITTEN;
+}
+
+enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
+	const struct request *request, const struct apply_facts *facts, struct error *err)
+{
+	static int (*const steps[])(const struct step *s, struct error *err) = {
+		[REQUEST_CREATE_PROJECT] = create_project,
+		[REQUEST_DELETE_PROJECT] = delete_project,
+		[REQUEST_PUT_SECRET] = put_secret,
+		[REQUEST_DELETE_SECRET] = delete_secret,
+		[REQUEST_PUT_NODE] = put_node,
+	};
+	const struct step step = { db, txn, request, facts };
+
+	return (enum apply_result)steps[request->kind](&step, err);
+}

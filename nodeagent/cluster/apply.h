@@ -1,0 +1,48 @@
+/*
+ * What a request means for the content of the database: checks that it may be, and writes it into a
+ * transaction.
+ */
+#ifndef NODEAGENT_CLUSTER_APPLY_H
+#define NODEAGENT_CLUSTER_APPLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+#include "lib/ipnet.h"
+#include "nodeagent/cluster/database.h"
+#include "nodeagent/cluster/request.h"
+
+/* Of one project, so that no tenant fills the database for all. */
+#define PROJECT_SECRETS_MAX      1000
+#define PROJECT_SECRET_BYTES_MAX (32u << 20) /* as base64 */
+
+struct apply_config {
+	struct ipnet cluster;
+	unsigned host_bits;
+	int64_t hold; /* seconds that a deleted project's numbers are not given out again */
+};
+
+/* One request's facts, the same in each try. */
+struct apply_facts {
+	const struct apply_config *config;
+	int64_t now;     /* seconds since 1970 */
+	const char *uid; /* that a new row gets */
+	bool maybe_done; /* an earlier try may have been committed: its answer was lost */
+};
+
+enum apply_result {
+	APPLY_REFUSED = -1, /* 'err' says why */
+	APPLY_WRITTEN,      /* commit the transaction */
+	APPLY_IS_SO,        /* nothing to write: the content is as wanted already */
+};
+
+/*
+ * Writes 'request' into 'txn', which was begun on this content of 'db'.
+ * Errors: ERR_EXISTS, ERR_NOT_FOUND, ERR_PRECONDITION, ERR_EXHAUSTED, as ipc.proto has them. They
+ * do not name what the request is about: request_error_prefix() does.
+ */
+enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
+	const struct request *request, const struct apply_facts *facts, struct error *err);
+
+#endif

@@ -1,0 +1,218 @@
+#include "nodeagent/cluster/request.h"
+
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/path.h"
+
+static int check_kind(
+	const Bulkhead__V1__ClusterTxn *txn, enum request_kind *ret, struct error *err)
+{
+	const struct {
+		enum request_kind kind;
+		int given;
+	} members[] = {
+		{ REQUEST_CREATE_PROJECT, txn->create_project[0] != '\0' },
+		{ REQUEST_DELETE_PROJECT, txn->delete_project[0] != '\0' },
+		{ REQUEST_PUT_SECRET, txn->put_secret != NULL },
+		{ REQUEST_DELETE_SECRET, txn->delete_secret[0] != '\0' },
+		{ REQUEST_PUT_NODE, txn->put_node != NULL },
+	};
+	size_t given = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		if (members[i].given) {
+			given++;
+			*ret = members[i].kind;
+		}
+	}
+	if (given != 1)
+		return error_set(err, ERR_INVALID, 0,
+			"a change of the cluster must have exactly one member, not %zu", given);
+	if (txn->replace && *ret != REQUEST_PUT_SECRET)
+		return error_set(err, ERR_INVALID, 0, "replace: goes with put_secret only");
+	return 0;
+}
+
+/* Text that is shown and logged: printable ASCII without spaces. */
+static int check_word(const char *text, const char *field, size_t max, struct error *err)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] <= ' ' || text[i] > '~')
+			return error_set(err, ERR_INVALID, 0,
+				"%s: must be printable ASCII without spaces", field);
+	}
+	if (len == 0 || len > max)
+		return error_set(
+			err, ERR_INVALID, 0, "%s: must have 1 to %zu characters", field, max);
+	return 0;
+}
+
+static int set_project(struct request *r, const char *name, struct error *err)
+{
+	if (!name_is_dns_label(name))
+		return error_set(err, ERR_INVALID, 0,
+			"project: '%s' is not an RFC 1123 label of 1 to 63 of a-z, 0-9 and '-'",
+			name);
+	memcpy(r->project, name, strlen(name) + 1);
+	return 0;
+}
+
+static int set_name(struct request *r, const char *name, struct error *err)
+{
+	if (!name_is_dns_subdomain(name))
+		return error_set(err, ERR_INVALID, 0,
+			"name: '%s' is not an RFC 1123 subdomain of 1 to 253 of a-z, 0-9, '-' and "
+			"'.'",
+			name);
+	memcpy(r->name, name, strlen(name) + 1);
+	return 0;
+}
+
+static int check_create_project(struct request *r, struct error *err)
+{
+	const char *name = r->txn->create_project;
+
+	/* The agent itself makes "default", once; no user may. */
+	if (strcmp(name, "default") != 0 && project_name_check(name, err) < 0)
+		return -1;
+	return set_project(r, name, err);
+}
+
+static int check_delete_project(struct request *r, struct error *err)
+{
+	if (strcmp(r->txn->delete_project, "default") == 0)
+		return error_set(err, ERR_PRECONDITION, 0,
+			"project 'default' cannot be deleted: every node needs it");
+	return set_project(r, r->txn->delete_project, err);
+}
+
+/* Kubernetes' rule for keys of a Secret. */
+static int check_key(const char *name, struct error *err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-._";
+	size_t len = strlen(name);
+
+	if (len == 0 || len > SECRET_KEY_NAME_MAX || strspn(name, allowed) != len ||
+		strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return error_set(err, ERR_INVALID, 0,
+			"keys: '%s' must be 1 to %d of a-z, A-Z, 0-9, '-', '.' and '_', and "
+			"neither "
+			"'.' nor '..'",
+			name, SECRET_KEY_NAME_MAX);
+	return 0;
+}
+
+static int check_keys(const Bulkhead__V1__ClusterSecret *secret, struct error *err)
+{
+	uint64_t size = 0;
+
+	if (secret->n_keys > SECRET_KEYS_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0, "keys: %zu are more than %d",
+			secret->n_keys, SECRET_KEYS_MAX);
+	for (size_t i = 0; i < secret->n_keys; i++) {
+		if (check_key(secret->keys[i]->name, err) < 0)
+			return -1;
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(secret->keys[i]->name, secret->keys[j]->name) == 0)
+				return error_set(err, ERR_INVALID, 0, "keys: '%s' is there twice",
+					secret->keys[i]->name);
+		}
+		size += secret->keys[i]->size;
+	}
+	if (size > SECRET_PLAIN_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"keys: their values have %llu bytes together, which is more than %u",
+			(unsigned long long)size, SECRET_PLAIN_MAX);
+	return 0;
+}
+
+static int check_put_secret(struct request *r, struct error *err)
+{
+	const Bulkhead__V1__ClusterSecret *secret = r->txn->put_secret;
+
+	if (set_project(r, secret->project, err) < 0 || set_name(r, secret->name, err) < 0 ||
+		(secret->type[0] && check_word(secret->type, "type", SECRET_TYPE_MAX, err) < 0) ||
+		check_keys(secret, err) < 0)
+		return -1;
+	if (!name_is_dns_subdomain(secret->node))
+		return error_set(err, ERR_INVALID, 0,
+			"node: '%s' is not the name of the node that the secret is sealed to",
+			secret->node);
+	if (secret->sealed.len == 0)
+		return error_set(err, ERR_INVALID, 0, "sealed: is empty");
+	if (secret->sealed.len > SECRET_SEALED_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0, "sealed: %zu bytes are more than %u",
+			secret->sealed.len, SECRET_SEALED_MAX);
+	return 0;
+}
+
+static int check_delete_secret(struct request *r, struct error *err)
+{
+	const char *text = r->txn->delete_secret;
+	const char *slash = strchr(text, '/');
+	char project[PROJECT_NAME_SIZE];
+
+	if (!slash || (size_t)(slash - text) >= sizeof(project))
+		return error_set(
+			err, ERR_INVALID, 0, "delete_secret: '%s' is not PROJECT/NAME", text);
+	memcpy(project, text, (size_t)(slash - text));
+	project[slash - text] = '\0';
+	if (set_project(r, project, err) < 0 || set_name(r, slash + 1, err) < 0)
+		return error_prefix(err, "delete_secret");
+	return 0;
+}
+
+static int check_put_node(struct request *r, struct error *err)
+{
+	const Bulkhead__V1__ClusterNode *node = r->txn->put_node;
+
+	if (set_name(r, node->name, err) < 0 ||
+		check_word(node->address, "address", NODE_ADDRESS_MAX, err) < 0)
+		return -1;
+	if (node->sealing_key.len != NODE_KEY_SIZE)
+		return error_set(err, ERR_INVALID, 0,
+			"sealing_key: has %zu bytes; an X25519 public key has %d",
+			node->sealing_key.len, NODE_KEY_SIZE);
+	return 0;
+}
+
+/* What each kind is called in errors, and its check. */
+static const struct kind {
+	const char *noun;
+	int (*check)(struct request *r, struct error *err);
+} kinds[] = {
+	[REQUEST_CREATE_PROJECT] = { "project", check_create_project },
+	[REQUEST_DELETE_PROJECT] = { "project", check_delete_project },
+	[REQUEST_PUT_SECRET] = { "secret", check_put_secret },
+	[REQUEST_DELETE_SECRET] = { "secret", check_delete_secret },
+	[REQUEST_PUT_NODE] = { "node", check_put_node },
+};
+
+int request_error_prefix(const struct request *request, struct error *err)
+{
+	return error_prefix(err, "%s '%s%s%s'", kinds[request->kind].noun, request->project,
+		request->project[0] && request->name[0] ? "/" : "", request->name);
+}
+
+int request_init(struct request *ret, Bulkhead__V1__ClusterTxn *txn, struct error *err)
+{
+	struct request r = { .txn = txn };
+
+	if (check_kind(txn, &r.kind, err) < 0)
+		return -1;
+	if (kinds[r.kind].check(&r, err) < 0)
+		return r.project[0] || r.name[0] ? request_error_prefix(&r, err) : -1;
+	*ret = r;
+	return 0;
+}
+
+void request_done(struct request *request)
+{
+	if (request->txn)
+		protobuf_c_message_free_unpacked(&request->txn->base, NULL);
+	*request = (struct request){ 0 };
+}

@@ -1,0 +1,47 @@
+/*
+ * What the agent asks for, checked by itself: exactly one change, names and sizes within their
+ * limits. Pure: whether the state of the cluster allows it is apply.h's to say.
+ */
+#ifndef NODEAGENT_CLUSTER_REQUEST_H
+#define NODEAGENT_CLUSTER_REQUEST_H
+
+#include "auth/project.h"
+#include "bulkhead/v1/ipc.pb-c.h"
+#include "lib/error.h"
+
+#define SECRET_SEALED_MAX   ((3u << 19) + 256) /* bytes: 1.5 MiB and the envelope around it */
+#define SECRET_PLAIN_MAX    (1u << 20)         /* bytes of all keys' values, as in Kubernetes */
+#define SECRET_KEYS_MAX     1024               /* as the schema says */
+#define SECRET_KEY_NAME_MAX 253
+#define SECRET_TYPE_MAX     253
+#define SECRET_TYPE_DEFAULT "Opaque" /* where none is given, as in Kubernetes */
+#define NODE_ADDRESS_MAX    253
+#define NODE_KEY_SIZE       32  /* X25519 */
+#define OBJECT_NAME_SIZE    254 /* RFC 1123 subdomain and its NUL */
+
+enum request_kind {
+	REQUEST_CREATE_PROJECT,
+	REQUEST_DELETE_PROJECT,
+	REQUEST_PUT_SECRET,
+	REQUEST_DELETE_SECRET,
+	REQUEST_PUT_NODE,
+};
+
+struct request {
+	enum request_kind kind;
+	Bulkhead__V1__ClusterTxn *txn;   /* owned */
+	char project[PROJECT_NAME_SIZE]; /* of the project, or of the secret */
+	char name[OBJECT_NAME_SIZE];     /* of the secret or node */
+};
+
+/*
+ * Takes 'txn' over on success; request_done() frees it. Errors: ERR_INVALID, which names the field;
+ * ERR_EXHAUSTED for a secret that is too large.
+ */
+int request_init(struct request *ret, Bulkhead__V1__ClusterTxn *txn, struct error *err);
+void request_done(struct request *request);
+
+/* Puts "project 'red'", "secret 'red/db'" or "node 'n1'" before the error. Returns -1. */
+int request_error_prefix(const struct request *request, struct error *err);
+
+#endif

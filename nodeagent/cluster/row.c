@@ -1,0 +1,104 @@
+#include <config.h>
+
+#include "nodeagent/cluster/row.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/bulkhead-idl.h"
+#include "nodeagent/cluster/request.h"
+#include "proto/base64.h"
+#include "util.h"
+
+Bulkhead__V1__ClusterProject *row_project(const struct bhrec_project *row)
+{
+	Bulkhead__V1__ClusterProject *m = xmalloc(sizeof(*m));
+
+	bulkhead__v1__cluster_project__init(m);
+	m->name = xstrdup(row->name);
+	m->vnid = (uint32_t)row->vnid;
+	m->block = (uint32_t)row->block;
+	m->uid_range = xstrdup(row->uid_range);
+	m->mcs = xstrdup(row->mcs);
+	m->created_at = row->created_at;
+	m->uid = xstrdup(row->uid);
+	return m;
+}
+
+/* Decodes base64 of at most 'max' bytes. */
+static int decode(const char *text, size_t max, const char *column, ProtobufCBinaryData *ret,
+	struct error *err)
+{
+	size_t len = strlen(text), size;
+	uint8_t *data;
+
+	if (len / 4 * 3 > max + 2)
+		return error_set(
+			err, ERR_INVALID, 0, "column %s: more than %zu bytes", column, max);
+	data = xmalloc(len / 4 * 3 + 1);
+	if (!base64_decode(data, &size, text, len)) {
+		free(data);
+		return error_set(err, ERR_INVALID, 0, "column %s: is not base64", column);
+	}
+	*ret = (ProtobufCBinaryData){ size, data };
+	return 0;
+}
+
+static void copy_keys(const struct bhrec_secret *row, Bulkhead__V1__ClusterSecret *m)
+{
+	m->keys = xcalloc(row->n_keys + 1, sizeof(*m->keys));
+	m->n_keys = row->n_keys;
+	for (size_t i = 0; i < row->n_keys; i++) {
+		m->keys[i] = xmalloc(sizeof(*m->keys[i]));
+		bulkhead__v1__cluster_secret_key__init(m->keys[i]);
+		m->keys[i]->name = xstrdup(row->key_keys[i]);
+		m->keys[i]->size = (uint32_t)row->value_keys[i];
+	}
+}
+
+int row_secret(const struct bhrec_secret *row, Bulkhead__V1__ClusterSecret **ret, struct error *err)
+{
+	ProtobufCBinaryData sealed;
+	Bulkhead__V1__ClusterSecret *m;
+
+	if (!row->project)
+		return error_set(err, ERR_INVALID, 0, "secret '%s' has no project", row->name);
+	if (decode(row->sealed, SECRET_SEALED_MAX, "sealed", &sealed, err) < 0)
+		return error_prefix(err, "secret '%s/%s'", row->project->name, row->name);
+	m = xmalloc(sizeof(*m));
+	bulkhead__v1__cluster_secret__init(m);
+	m->project = xstrdup(row->project->name);
+	m->name = xstrdup(row->name);
+	m->type = xstrdup(row->type);
+	m->uid = xstrdup(row->uid);
+	copy_keys(row, m);
+	m->sealed = sealed;
+	m->created_at = row->created_at;
+	m->node = xstrdup(row->node);
+	*ret = m;
+	return 0;
+}
+
+int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, struct error *err)
+{
+	ProtobufCBinaryData key;
+	Bulkhead__V1__ClusterNode *m;
+
+	if (decode(row->sealing_key, NODE_KEY_SIZE, "sealing_key", &key, err) < 0)
+		return error_prefix(err, "node '%s'", row->name);
+	m = xmalloc(sizeof(*m));
+	bulkhead__v1__cluster_node__init(m);
+	m->name = xstrdup(row->name);
+	m->address = xstrdup(row->address);
+	m->sealing_key = key;
+	m->subnet = xstrdup(row->subnet);
+	m->created_at = row->created_at;
+	m->uid = xstrdup(row->uid);
+	*ret = m;
+	return 0;
+}
+
+char *row_secret_key(const struct bhrec_secret *row)
+{
+	return xasprintf("%s/%s", row->project ? row->project->name : "", row->name);
+}
