@@ -60,6 +60,8 @@ static int judge_offline(struct ctl *ctl, K8sPod *pod, void *user, struct error 
 	printf(": %s by %s\n", violations_any(&found) ? "denied" : "allowed", ctl->args->policy);
 	for (size_t i = 0; i < found.n; i++)
 		print_violation(found.items[i].check, found.items[i].field, found.items[i].reason);
+	if (found.more)
+		printf("  and %zu more\n", found.more);
 	return 0;
 }
 
