@@ -73,6 +73,12 @@ SRC_ctl     := $(CTL_C)
 BASE_LIBS := -lprotobuf-c -lyaml -ljansson
 GRPC_LIBS := -lgrpc -lgpr
 
+# What a program reads beside itself: bulkhead-agent makes the cluster database with it.
+SCHEMAS := $(patsubst nodeagent/cluster/%,$(B)/%,$(wildcard nodeagent/cluster/*.ovsschema))
+$(B)/%.ovsschema: nodeagent/cluster/%.ovsschema
+	$(call say,COPY,$@)
+	$(Q)mkdir -p $(@D) && cp $< $@
+
 # binary: its main, the archives it links (highest first) and the foreign libraries.
 BINS :=
 define binary
@@ -88,7 +94,7 @@ OVS_A := $(OVS_CACHE)/src/build/lib/.libs/libopenvswitch.a
 comma := ,
 have = $(wildcard $(1))
 ifneq ($(call have,nodeagent/agent/main.c),)
-$(eval $(call binary,bulkhead-agent,nodeagent/agent/main.c,agent image cgroup auth proto lib,$(BASE_LIBS) -lsystemd -lcap -lselinux -lcrypto))
+$(eval $(call binary,bulkhead-agent,nodeagent/agent/main.c,agent image cgroup net secrets auth proto lib,$(BASE_LIBS) -lsystemd -lcap -lselinux -lcrypto -lnftnl -lmnl))
 endif
 ifneq ($(call have,nodeagent/shim/main.c),)
 $(eval $(call binary,bulkhead-shim,nodeagent/shim/main.c,shim cgroup proto lib,$(BASE_LIBS) -lseccomp -lselinux -lcap))
@@ -114,7 +120,7 @@ endif
 
 .DEFAULT_GOAL := all
 .PHONY: all
-all: $(BINS)
+all: $(BINS) $(SCHEMAS)
 
 # ---- rules ----------------------------------------------------------------------------------
 

@@ -21,11 +21,14 @@ struct agent {
 	int run_dirfd;
 	struct cgroup_tree cgroups;
 	struct image_store *images;
+	struct ovs *ovs;         /* ovs.h: Open vSwitch's own processes */
 	struct cluster *cluster; /* cluster.h: link to bulkhead-clusterd, and its last snapshot */
 	struct secretd *secretd; /* secretd.h */
 	struct netd *netd;       /* netd.h */
+	struct node *node;       /* node.h: this node's row, and what makes it ready */
 	struct pods *pods;       /* pods.h */
 	struct api *api;         /* api.h */
+	unsigned imports;        /* of images, under way: at most IMPORTS_MAX */
 };
 
 #endif

@@ -22,6 +22,9 @@ void cluster_free(struct cluster *cluster);
 bool cluster_known(const struct cluster *cluster);
 bool cluster_connected(const struct cluster *cluster);
 
+/* Why the daemon is away; NULL while it runs. Borrowed. */
+const char *cluster_away(const struct cluster *cluster);
+
 /* Borrowed until the next event; NULL when there is none. */
 const Bulkhead__V1__ClusterProject *cluster_project(
 	const struct cluster *cluster, const char *name);

@@ -122,12 +122,17 @@ static void abandon(struct daemon *daemon)
 
 static int start(struct daemon *daemon, struct error *err)
 {
+	struct spawn_config config = {
+		.program = daemon->program,
+		.argv = (const char *const *)(uintptr_t)daemon->argv,
+	};
 	int fds[2];
 	int r;
 
 	if (ipc_socketpair(fds, err) < 0)
 		return -1;
-	r = spawn_program(&daemon->child, daemon->program, daemon->argv, fds[1], err);
+	config.fd = fds[1];
+	r = spawn_program(&daemon->child, &config, err);
 	close(fds[1]);
 	if (r < 0) {
 		close(fds[0]);

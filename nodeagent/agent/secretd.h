@@ -21,6 +21,9 @@ const Bulkhead__V1__SecretsHello *secretd_hello(const struct secretd *secretd);
 typedef void (*secretd_done_fn)(
 	void *user, const char *directory, int64_t refresh_at, const struct error *err);
 
+/* Why the daemon is away; NULL while it runs. Borrowed. */
+const char *secretd_away(const struct secretd *secretd);
+
 /*
  * 'tmpfs_fd' is borrowed. 'done' is called once, later; with ERR_UNAVAILABLE when secretd is away
  * or dies: try again.

@@ -23,10 +23,10 @@ static const char *const passed[] = { "JOURNAL_STREAM", "BULKHEAD_DEBUG" };
 #define ENV_FIXED 2
 
 struct environment {
-	char *strings[ENV_FIXED + ARRAY_LEN(passed) + 1];
+	char *strings[ENV_FIXED + ARRAY_LEN(passed) + SPAWN_ENV_MAX + 1];
 };
 
-static int environment_fill(struct environment *env, struct error *err)
+static int environment_fill(struct environment *env, const char *const *extra, struct error *err)
 {
 	size_t n = 0;
 
@@ -37,6 +37,12 @@ static int environment_fill(struct environment *env, struct error *err)
 
 		if (value && asprintf(&env->strings[n], "%s=%s", passed[i], value) >= 0)
 			n++;
+	}
+	for (size_t i = 0; extra && extra[i] && i < SPAWN_ENV_MAX; i++) {
+		env->strings[n] = strdup(extra[i]);
+		if (!env->strings[n++])
+			return error_set(
+				err, ERR_EXHAUSTED, ENOMEM, "no memory for an environment");
 	}
 	if (!env->strings[0] || !env->strings[1])
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for an environment");
@@ -49,12 +55,16 @@ static void environment_done(struct environment *env)
 		free(env->strings[i]);
 }
 
-/* Descriptors in this order: stdin, stdout from stderr, the connection, nothing above it. */
-static int actions_fill(posix_spawn_file_actions_t *actions, int fd)
+/* Descriptors in this order: stdin, stdout, the connection, nothing above it. */
+static int actions_fill(posix_spawn_file_actions_t *actions, const struct spawn_config *config)
 {
+	const int fd = config->fd;
 	int r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 
-	if (r == 0)
+	if (r == 0 && config->quiet)
+		r = posix_spawn_file_actions_addopen(
+			actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	else if (r == 0)
 		r = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
 	if (r == 0 && fd >= 0)
 		r = posix_spawn_file_actions_adddup2(actions, fd, CHILD_FD);
@@ -66,10 +76,10 @@ static int actions_fill(posix_spawn_file_actions_t *actions, int fd)
 	return r;
 }
 
-/* A group of its own: a terminal's ^C reaches the agent alone, which then ends its children. */
+/* A session of its own: a terminal's ^C reaches the agent alone, which then ends its children. */
 static int attributes_fill(posix_spawnattr_t *attributes)
 {
-	const short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP;
+	const short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID;
 	sigset_t all, none;
 	int r;
 
@@ -79,15 +89,13 @@ static int attributes_fill(posix_spawnattr_t *attributes)
 	if (r == 0)
 		r = posix_spawnattr_setsigmask(attributes, &none);
 	if (r == 0)
-		r = posix_spawnattr_setpgroup(attributes, 0);
-	if (r == 0)
 		r = posix_spawnattr_setflags(attributes, flags);
 	return r;
 }
 
-static int spawn(
-	pid_t *ret, const char *program, char *const *argv, int fd, const struct environment *env)
+static int spawn(pid_t *ret, const struct spawn_config *config, const struct environment *env)
 {
+	char *const *argv = (char *const *)(uintptr_t)config->argv;
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int r = posix_spawn_file_actions_init(&actions);
@@ -96,26 +104,27 @@ static int spawn(
 		return r;
 	r = posix_spawnattr_init(&attributes);
 	if (r == 0) {
-		r = actions_fill(&actions, fd);
+		r = actions_fill(&actions, config);
 		if (r == 0)
 			r = attributes_fill(&attributes);
 		if (r == 0)
-			r = posix_spawn(ret, program, &actions, &attributes, argv, env->strings);
+			r = posix_spawn(
+				ret, config->program, &actions, &attributes, argv, env->strings);
 		posix_spawnattr_destroy(&attributes);
 	}
 	posix_spawn_file_actions_destroy(&actions);
 	return r;
 }
 
-int spawn_program(
-	struct spawned *ret, const char *program, char *const *argv, int fd, struct error *err)
+int spawn_program(struct spawned *ret, const struct spawn_config *config, struct error *err)
 {
+	const char *program = config->program;
 	struct environment env = { 0 };
 	struct spawned child = { .pidfd = -1 };
-	int r = environment_fill(&env, err);
+	int r = environment_fill(&env, config->env, err);
 
 	if (r == 0) {
-		r = spawn(&child.pid, program, argv, fd, &env);
+		r = spawn(&child.pid, config, &env);
 		if (r != 0)
 			r = error_set(err, error_code_of(r), r, "cannot run '%s'", program);
 	}
@@ -181,13 +190,14 @@ void spawn_end(struct spawned *child, int timeout_ms)
 	spawn_reap(child, NULL);
 }
 
-int spawn_tool(const char *program, char *const *argv, int timeout_ms, struct error *err)
+int spawn_tool(const struct spawn_config *config, int timeout_ms, struct error *err)
 {
+	const char *program = config->program;
 	struct spawned child;
 	siginfo_t info = { 0 };
 	int ended;
 
-	if (spawn_program(&child, program, argv, -1, err) < 0)
+	if (spawn_program(&child, config, err) < 0)
 		return -1;
 	ended = await(&child, timeout_ms);
 	if (ended && waitid(P_PIDFD, (id_t)child.pidfd, &info, WEXITED | WNOWAIT) == 0 &&

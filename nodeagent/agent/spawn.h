@@ -1,14 +1,26 @@
 /*
- * Starts a program for the agent: signals reset, a process group of its own, an environment of a
- * few known variables, working directory "/", and no descriptor but stderr and the one meant for
- * it.
+ * Starts a program for the agent: signals reset, a session of its own, an environment of a few
+ * known variables, working directory "/", and no descriptor but stderr and the one meant for it.
  */
 #ifndef NODEAGENT_AGENT_SPAWN_H
 #define NODEAGENT_AGENT_SPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "lib/error.h"
+
+#define SPAWN_ENV_MAX 8
+
+/* What to run. Borrowed. */
+struct spawn_config {
+	const char *program;     /* absolute path */
+	const char *const *argv; /* [0] is the name that the process shows; ends with NULL */
+	/* "NAME=value" beside the usual; ends with NULL, at most SPAWN_ENV_MAX. NULL: none. */
+	const char *const *env;
+	bool quiet; /* stdout is /dev/null, not the agent's stderr */
+	int fd;     /* becomes descriptor 3, stays the caller's; -1: there is none */
+};
 
 /* A child process. Whoever holds it reaps it through the pidfd. */
 struct spawned {
@@ -17,18 +29,16 @@ struct spawned {
 };
 
 /*
- * 'program' is an absolute path, argv[0] the name that the process shows. 'fd' becomes descriptor 3
- * (-1: there is none); it stays the caller's. stdin is /dev/null, stdout and stderr are the agent's
- * stderr. An execve(2) that fails is reported here.
+ * stdin is /dev/null, stdout (unless 'quiet') and stderr are the agent's stderr. An execve(2) that
+ * fails is reported here.
  */
-int spawn_program(
-	struct spawned *ret, const char *program, char *const *argv, int fd, struct error *err);
+int spawn_program(struct spawned *ret, const struct spawn_config *config, struct error *err);
 
 /*
  * Runs a short-lived tool to its end, at most 'timeout_ms', then it is killed. An exit status other
  * than 0 is ERR_INTERNAL.
  */
-int spawn_tool(const char *program, char *const *argv, int timeout_ms, struct error *err);
+int spawn_tool(const struct spawn_config *config, int timeout_ms, struct error *err);
 
 /*
  * Reaps the process that ended (the pidfd is readable), closes the pidfd, and says in 'err' how it

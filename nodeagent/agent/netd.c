@@ -1,0 +1,305 @@
+#include "nodeagent/agent/netd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/fdio.h"
+#include "lib/log.h"
+#include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/daemon.h"
+#include "nodeagent/agent/node.h"
+#include "nodeagent/agent/ovs.h"
+#include "nodeagent/agent/pending.h"
+#include "nodeagent/agent/pods.h"
+
+#define SYNC_RETRY_USEC UINT64_C(1000000)
+
+struct netd {
+	struct agent *agent;
+	struct daemon *daemon; /* NULL before netd_begin() */
+	char *subnet;
+	Bulkhead__V1__NetState *state;
+	bool synced;   /* NET_SYNC of this connection was answered */
+	bool syncing;  /* it was sent */
+	uint32_t sync; /* its serial */
+	sd_event_source *sync_timer;
+	struct pending_list requests;
+};
+
+struct request {
+	struct pending pending; /* first: the list frees it */
+	netd_done_fn done;
+};
+
+/* ---- NET_SYNC ------------------------------------------------------------------------------ */
+
+static void sync_later(struct netd *netd)
+{
+	sd_event_source_set_time(netd->sync_timer, monotonic_usec() + SYNC_RETRY_USEC);
+	sd_event_source_set_enabled(netd->sync_timer, SD_EVENT_ONESHOT);
+}
+
+static int send_sync(struct netd *netd, struct error *err)
+{
+	Bulkhead__V1__NetSync *sync;
+	int r;
+
+	if (pods_net_sync(netd->agent->pods, &sync, err) < 0)
+		return -1;
+	r = daemon_send(netd->daemon, IPC_NET_SYNC, &sync->base, NULL, 0, &netd->sync, err);
+	bulkhead__v1__net_sync__free_unpacked(sync, NULL);
+	return r;
+}
+
+/* Once a connection, when netd knows its ports. */
+static void sync_if_due(struct netd *netd)
+{
+	struct error err = { 0 };
+
+	if (netd->synced || netd->syncing || !netd->state || !netd->state->ready ||
+		!daemon_running(netd->daemon))
+		return;
+	if (send_sync(netd, &err) < 0) {
+		log_error("cannot tell netd which pods live: %s", err.text);
+		sync_later(netd);
+	} else {
+		netd->syncing = true;
+	}
+}
+
+static int on_sync_timer(sd_event_source *source, uint64_t usec, void *user)
+{
+	(void)source;
+	(void)usec;
+	sync_if_due(user);
+	return 0;
+}
+
+static void on_synced(struct netd *netd, const Bulkhead__V1__NetSynced *synced)
+{
+	struct error err = { 0 };
+
+	netd->syncing = false;
+	if (ipc_error_unpack(synced->error, &err) < 0) {
+		log_warning("netd does not know its ports: %s", err.text);
+		sync_later(netd);
+		return;
+	}
+	netd->synced = true;
+	log_info("netd has %zu ports and removed %u", synced->n_ports, synced->removed);
+	pods_net_synced(netd->agent->pods, synced);
+	node_kick(netd->agent->node);
+}
+
+/* ---- frames -------------------------------------------------------------------------------- */
+
+static int on_state(struct netd *netd, const struct ipc_frame *frame, struct error *err)
+{
+	Bulkhead__V1__NetState *state =
+		bulkhead__v1__net_state__unpack(NULL, frame->size, frame->data);
+
+	if (!state)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for the network's state");
+	if (netd->state)
+		bulkhead__v1__net_state__free_unpacked(netd->state, NULL);
+	netd->state = state;
+	sync_if_due(netd);
+	node_kick(netd->agent->node);
+	return 0;
+}
+
+static void answer(struct netd *netd, uint32_t serial, const Bulkhead__V1__Error *error,
+	const Bulkhead__V1__NetPlugged *plugged)
+{
+	struct request *request = (struct request *)pending_take(&netd->requests, serial);
+	struct error err = { 0 };
+
+	if (!request)
+		return;
+	if (ipc_error_unpack(error, &err) < 0)
+		request->done(request->pending.user, NULL, &err);
+	else
+		request->done(request->pending.user, plugged, NULL);
+	free(request);
+}
+
+static int on_frame(
+	void *user, struct ipc_frame *frame, const ProtobufCMessage *message, struct error *err)
+{
+	struct netd *netd = user;
+	const Bulkhead__V1__NetPlugged *plugged = (const Bulkhead__V1__NetPlugged *)message;
+
+	if (frame->type == IPC_NET_STATE)
+		return on_state(netd, frame, err);
+	if (frame->type == IPC_NET_PLUGGED)
+		answer(netd, frame->reply_to, plugged->error, plugged);
+	else if (frame->type == IPC_NET_UNPLUGGED)
+		answer(netd, frame->reply_to, ((const Bulkhead__V1__NetUnplugged *)message)->error,
+			NULL);
+	else if (netd->syncing && frame->reply_to == netd->sync)
+		on_synced(netd, (const Bulkhead__V1__NetSynced *)message);
+	return 0;
+}
+
+/* What it said last stays to be read, but it is not ready. */
+static void on_lost(void *user, const struct error *err)
+{
+	struct netd *netd = user;
+	struct request *request;
+
+	netd->synced = false;
+	netd->syncing = false;
+	if (netd->state)
+		netd->state->ready = false;
+	while ((request = (struct request *)pending_take_any(&netd->requests))) {
+		request->done(request->pending.user, NULL, err);
+		free(request);
+	}
+	node_kick(netd->agent->node);
+}
+
+static const struct daemon_ops daemon_ops = { .frame = on_frame, .lost = on_lost };
+
+/* ---- for others ---------------------------------------------------------------------------- */
+
+int netd_new(struct netd **ret, struct agent *agent, struct error *err)
+{
+	struct netd *netd = calloc(1, sizeof(*netd));
+	int r;
+
+	if (!netd)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start bulkhead-netd");
+	netd->agent = agent;
+	r = sd_event_add_time(agent->event, &netd->sync_timer, CLOCK_MONOTONIC, UINT64_MAX, 0,
+		on_sync_timer, netd);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(netd->sync_timer, SD_EVENT_OFF);
+	if (r < 0) {
+		netd_free(netd);
+		return error_set(err, error_code_of(-r), -r, "cannot make a timer");
+	}
+	*ret = netd;
+	return 0;
+}
+
+void netd_free(struct netd *netd)
+{
+	struct pending *request;
+
+	if (!netd)
+		return;
+	daemon_free(netd->daemon);
+	while ((request = pending_take_any(&netd->requests)))
+		free(request);
+	if (netd->state)
+		bulkhead__v1__net_state__free_unpacked(netd->state, NULL);
+	sd_event_source_disable_unref(netd->sync_timer);
+	free(netd->subnet);
+	free(netd);
+}
+
+static int start_daemon(struct netd *netd, struct error *err)
+{
+	const Bulkhead__V1__NodeConfig *node = netd->agent->config;
+	cleanup_free char *db = NULL, *root = NULL;
+	char ovs[OVS_DIR_SIZE], uid[16];
+	const char *dir = ovs_switch_dir(node, ovs);
+	int made =
+		asprintf(&db, "unix:%s/db.sock", dir) | asprintf(&root, "%s/empty", node->run_dir);
+	const char *args[] = { "--ovsdb", db, "--bridge", node->bridge, "--bridge-mgmt-dir", dir,
+		"--subnet", netd->subnet, "--cluster-network", node->cluster_network, "--datapath",
+		node->datapath, "--uid", uid, "--empty-root", root, NULL };
+	const struct daemon_config config = {
+		.event = netd->agent->event,
+		.dir = node->libexec_dir,
+		.name = "bulkhead-netd",
+		.role = IPC_NETD,
+		.args = args,
+	};
+
+	if (made < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start bulkhead-netd");
+	snprintf(uid, sizeof(uid), "%u", node->netd_uid);
+	return daemon_new(&netd->daemon, &config, &daemon_ops, netd, err);
+}
+
+int netd_begin(struct netd *netd, const char *subnet, struct error *err)
+{
+	if (netd->daemon && strcmp(netd->subnet, subnet) == 0)
+		return 0;
+	if (netd->daemon)
+		return error_set(err, ERR_PRECONDITION, 0,
+			"the node's subnet changed from %s to %s: its pods must be removed and the "
+			"agent started again",
+			netd->subnet, subnet);
+	free(netd->subnet);
+	netd->subnet = strdup(subnet);
+	if (!netd->subnet)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start bulkhead-netd");
+	return start_daemon(netd, err);
+}
+
+const Bulkhead__V1__NetState *netd_state(const struct netd *netd)
+{
+	return netd->state;
+}
+
+bool netd_ready(const struct netd *netd)
+{
+	return netd->state && netd->state->ready && netd->synced;
+}
+
+static int ask(struct netd *netd, enum ipc_type type, const ProtobufCMessage *message,
+	const int *fds, size_t fds_len, netd_done_fn done, void *user, struct error *err)
+{
+	struct request *request;
+
+	if (!netd->daemon)
+		return error_set(err, ERR_UNAVAILABLE, 0, "the node has no subnet yet");
+	request = calloc(1, sizeof(*request));
+	if (!request)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a request");
+	request->pending.user = user;
+	request->done = done;
+	if (daemon_send(netd->daemon, type, message, fds, fds_len, &request->pending.serial, err) <
+		0) {
+		free(request);
+		return -1;
+	}
+	pending_add(&netd->requests, &request->pending);
+	return 0;
+}
+
+int netd_plug(struct netd *netd, const Bulkhead__V1__NetPlug *plug, const int fds[3],
+	netd_done_fn done, void *user, struct error *err)
+{
+	if (!netd_ready(netd))
+		return error_set(err, ERR_UNAVAILABLE, 0, "the network is not ready: %s",
+			netd->state && netd->state->reason[0] ? netd->state->reason
+							      : "bulkhead-netd starts");
+	return ask(netd, IPC_NET_PLUG, &plug->base, fds, 3, done, user, err);
+}
+
+int netd_unplug(
+	struct netd *netd, const char *pod_uid, netd_done_fn done, void *user, struct error *err)
+{
+	Bulkhead__V1__NetUnplug unplug = BULKHEAD__V1__NET_UNPLUG__INIT;
+
+	unplug.pod_uid = (char *)(uintptr_t)pod_uid;
+	return ask(netd, IPC_NET_UNPLUG, &unplug.base, NULL, 0, done, user, err);
+}
+
+void netd_forget(struct netd *netd, const void *user)
+{
+	pending_forget(&netd->requests, user);
+}
+
+const char *netd_away(const struct netd *netd)
+{
+	if (!netd->daemon)
+		return "the node has no subnet yet";
+	return daemon_running(netd->daemon) ? NULL : daemon_reason(netd->daemon);
+}

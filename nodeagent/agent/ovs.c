@@ -1,0 +1,305 @@
+#include "nodeagent/agent/ovs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/fdio.h"
+#include "lib/log.h"
+#include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/daemon.h"
+#include "nodeagent/agent/ovs_db.h"
+#include "nodeagent/agent/spawn.h"
+
+#define SWITCH_SCHEMA "/usr/share/openvswitch/vswitch.ovsschema"
+/* ovs-vswitchd waits for the one row that says there is a switch. */
+#define SWITCH_ROW "[\"Open_vSwitch\",{\"op\":\"insert\",\"table\":\"Open_vSwitch\",\"row\":{}}]"
+
+#define SERVER_ARGS_MAX 12
+
+/* One program that outlives the agent. */
+struct server {
+	struct ovs *ovs;
+	const char *name; /* "ovsdb-server" */
+	const char *program;
+	char *argv[SERVER_ARGS_MAX + 1];
+	char *pid_file;
+	struct spawned process;
+	sd_event_source *exit_source;
+	sd_event_source *timer;
+	uint64_t started_at;
+	uint64_t backoff;
+	struct error why; /* it does not run */
+};
+
+struct ovs {
+	struct agent *agent;
+	char *dir; /* <run>/ovs */
+	struct server servers[2];
+	size_t servers_len;
+};
+
+static void again_later(struct server *server);
+
+const char *ovs_switch_dir(const Bulkhead__V1__NodeConfig *config, char buf[OVS_DIR_SIZE])
+{
+	if (strcmp(config->ovs, "system") == 0)
+		snprintf(buf, OVS_DIR_SIZE, "%s", OVS_SYSTEM_DIR);
+	else
+		snprintf(buf, OVS_DIR_SIZE, "%s/ovs", config->run_dir);
+	return buf;
+}
+
+pid_t ovs_pid_of(const char *pid_file)
+{
+	cleanup_close int fd = open(pid_file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		return 0;
+	return lock.l_pid;
+}
+
+/* ---- a process ----------------------------------------------------------------------------- */
+
+static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+	struct server *server = user;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	server->exit_source = sd_event_source_disable_unref(server->exit_source);
+	spawn_reap(&server->process, &server->why);
+	server->backoff =
+		daemon_backoff_usec(server->backoff, monotonic_usec() - server->started_at);
+	log_warning("%s %s; it is started again in %.1f s", server->name, server->why.text,
+		(double)server->backoff / 1e6);
+	again_later(server);
+	return 0;
+}
+
+static int watch(struct server *server, struct error *err)
+{
+	int r = sd_event_add_io(server->ovs->agent->event, &server->exit_source,
+		server->process.pidfd, EPOLLIN, on_exit_event, server);
+
+	if (r < 0)
+		return error_set(err, error_code_of(-r), -r, "cannot watch %s", server->name);
+	server->started_at = monotonic_usec();
+	return 0;
+}
+
+/* 1 it runs since an earlier life of the agent and is watched, 0 it does not run. */
+static int adopt(struct server *server, struct error *err)
+{
+	pid_t pid = ovs_pid_of(server->pid_file);
+	int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+	if (pidfd < 0)
+		return 0;
+	/* The lock still has the same holder, so the descriptor is the holder's. */
+	if (ovs_pid_of(server->pid_file) != pid) {
+		close(pidfd);
+		return 0;
+	}
+	server->process = (struct spawned){ .pid = pid, .pidfd = pidfd };
+	log_info("%s runs as process %d", server->name, (int)pid);
+	return watch(server, err) < 0 ? -1 : 1;
+}
+
+static int start(struct server *server, struct error *err)
+{
+	cleanup_free char *run = NULL, *log = NULL;
+	int made = asprintf(&run, "OVS_RUNDIR=%s", server->ovs->dir) |
+		   asprintf(&log, "OVS_LOGDIR=%s", server->ovs->dir);
+	const char *env[] = { run, log, NULL };
+	const struct spawn_config config = {
+		.program = server->program,
+		.argv = (const char *const *)(uintptr_t)server->argv,
+		.env = env,
+		.fd = -1,
+	};
+
+	if (made < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
+	if (spawn_program(&server->process, &config, err) < 0)
+		return -1;
+	return watch(server, err);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct server *server = user;
+
+	(void)source;
+	(void)usec;
+	if (start(server, &server->why) < 0) {
+		server->backoff = daemon_backoff_usec(server->backoff, 0);
+		log_error("%s: %s", server->name, server->why.text);
+		again_later(server);
+	}
+	return 0;
+}
+
+static void again_later(struct server *server)
+{
+	sd_event_source_set_time(server->timer, monotonic_usec() + server->backoff);
+	sd_event_source_set_enabled(server->timer, SD_EVENT_ONESHOT);
+}
+
+/* ---- what is started ----------------------------------------------------------------------- */
+
+/* Arguments that both programs take; the program's own come before. */
+static int common_args(struct server *server, size_t n, struct error *err)
+{
+	const char *dir = server->ovs->dir;
+
+	if (asprintf(&server->pid_file, "%s/%s.pid", dir, server->name) < 0 ||
+		asprintf(&server->argv[n++], "--pidfile=%s", server->pid_file) < 0 ||
+		asprintf(&server->argv[n++], "--log-file=%s/%s.log", dir, server->name) < 0 ||
+		asprintf(&server->argv[n++], "--unixctl=%s/%s.ctl", dir, server->name) < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
+	server->argv[n++] = strdup("-vconsole:emer");
+	server->argv[n] = strdup("-vsyslog:off");
+	return 0;
+}
+
+static int add_database_server(struct ovs *ovs, bool with_switch, struct error *err)
+{
+	struct server *server = &ovs->servers[ovs->servers_len++];
+	size_t n = 1;
+
+	server->name = "ovsdb-server";
+	server->program = "/usr/sbin/ovsdb-server";
+	server->argv[0] = strdup(server->name);
+	if (asprintf(&server->argv[n++], "%s/cluster.db", ovs->agent->config->state_dir) < 0 ||
+		(with_switch && asprintf(&server->argv[n++], "%s/conf.db", ovs->dir) < 0) ||
+		asprintf(&server->argv[n++], "--remote=punix:%s/db.sock", ovs->dir) < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
+	return common_args(server, n, err);
+}
+
+static int add_switch(struct ovs *ovs, struct error *err)
+{
+	struct server *server = &ovs->servers[ovs->servers_len++];
+
+	server->name = "ovs-vswitchd";
+	server->program = "/usr/sbin/ovs-vswitchd";
+	server->argv[0] = strdup(server->name);
+	if (asprintf(&server->argv[1], "unix:%s/db.sock", ovs->dir) < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
+	return common_args(server, 2, err);
+}
+
+/* Only a database that nobody serves can be made or converted. */
+static int make_databases(const struct ovs *ovs, bool with_switch, struct error *err)
+{
+	const Bulkhead__V1__NodeConfig *config = ovs->agent->config;
+	cleanup_free char *cluster = NULL, *conf = NULL, *schema = NULL;
+
+	if (ovs_pid_of(ovs->servers[0].pid_file))
+		return 0;
+	if (asprintf(&cluster, "%s/cluster.db", config->state_dir) < 0 ||
+		asprintf(&conf, "%s/conf.db", ovs->dir) < 0 ||
+		asprintf(&schema, "%s/bulkhead.ovsschema", config->libexec_dir) < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make databases");
+	if (ovs_db_make(cluster, schema, NULL, err) < 0 || ovs_db_convert(cluster, schema, err) < 0)
+		return -1;
+	return with_switch ? ovs_db_make(conf, SWITCH_SCHEMA, SWITCH_ROW, err) : 0;
+}
+
+static int server_begin(struct server *server, struct error *err)
+{
+	int r = sd_event_add_time(server->ovs->agent->event, &server->timer, CLOCK_MONOTONIC,
+		UINT64_MAX, 1000, on_timer, server);
+
+	if (r >= 0)
+		r = sd_event_source_set_enabled(server->timer, SD_EVENT_OFF);
+	if (r < 0)
+		return error_set(err, error_code_of(-r), -r, "cannot make a timer");
+	r = adopt(server, err);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	return start(server, err);
+}
+
+static int begin(struct ovs *ovs, struct error *err)
+{
+	bool with_switch = strcmp(ovs->agent->config->ovs, "private") == 0;
+
+	if (asprintf(&ovs->dir, "%s/ovs", ovs->agent->config->run_dir) < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start Open vSwitch");
+	if (mkdir(ovs->dir, 0755) < 0 && errno != EEXIST)
+		return error_set(err, error_code_of(errno), errno, "cannot make %s", ovs->dir);
+	if (add_database_server(ovs, with_switch, err) < 0 ||
+		(with_switch && add_switch(ovs, err) < 0) ||
+		make_databases(ovs, with_switch, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ovs->servers_len; i++) {
+		if (server_begin(&ovs->servers[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int ovs_new(struct ovs **ret, struct agent *agent, struct error *err)
+{
+	struct ovs *ovs = calloc(1, sizeof(*ovs));
+
+	if (!ovs)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start Open vSwitch");
+	ovs->agent = agent;
+	for (size_t i = 0; i < ARRAY_LEN(ovs->servers); i++) {
+		ovs->servers[i].ovs = ovs;
+		ovs->servers[i].process.pidfd = -1;
+	}
+	if (begin(ovs, err) < 0) {
+		ovs_free(ovs);
+		return -1;
+	}
+	*ret = ovs;
+	return 0;
+}
+
+static void server_done(struct server *server)
+{
+	sd_event_source_disable_unref(server->timer);
+	sd_event_source_disable_unref(server->exit_source);
+	if (server->process.pidfd >= 0)
+		close(server->process.pidfd);
+	for (size_t i = 0; i < ARRAY_LEN(server->argv); i++)
+		free(server->argv[i]);
+	free(server->pid_file);
+}
+
+void ovs_free(struct ovs *ovs)
+{
+	if (!ovs)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(ovs->servers); i++)
+		server_done(&ovs->servers[i]);
+	free(ovs->dir);
+	free(ovs);
+}
+
+bool ovs_running(const struct ovs *ovs, struct error *err)
+{
+	for (size_t i = 0; i < ovs->servers_len; i++) {
+		const struct server *server = &ovs->servers[i];
+
+		if (server->process.pidfd >= 0)
+			continue;
+		error_set(err, ERR_UNAVAILABLE, 0, "%s is away (%s) and is started again",
+			server->name, server->why.text);
+		return false;
+	}
+	return true;
+}

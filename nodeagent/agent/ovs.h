@@ -1,0 +1,45 @@
+/*
+ * Open vSwitch's own programs, which outlive the agent: ovsdb-server with the cluster database and,
+ * with `ovs: private`, the switch's database and ovs-vswitchd. Found again by their pid files,
+ * started when they are not there and started again when they end. With `ovs: system` the switch is
+ * the distribution's, and only an ovsdb-server for the cluster database is started.
+ *
+ * The cluster database is <state>/cluster.db; everything else lies in <run>/ovs, the switch's
+ * database too: what it says of ports is wrong after a reboot.
+ */
+#ifndef NODEAGENT_AGENT_OVS_H
+#define NODEAGENT_AGENT_OVS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "bulkhead/v1/config.pb-c.h"
+#include "lib/error.h"
+
+#define OVS_DIR_SIZE   64
+#define OVS_SYSTEM_DIR "/run/openvswitch"
+
+struct agent;
+struct ovs;
+
+/* Makes the databases that are missing and starts what does not run. */
+int ovs_new(struct ovs **ret, struct agent *agent, struct error *err);
+/* Lets go of the processes: they run on. */
+void ovs_free(struct ovs *ovs);
+
+/* Whether all processes run; if not 'err' says which does not and why. */
+bool ovs_running(const struct ovs *ovs, struct error *err);
+
+/* The folder with the sockets of the switch: db.sock, <bridge>.mgmt. Returns 'buf'. */
+const char *ovs_switch_dir(const Bulkhead__V1__NodeConfig *config, char buf[OVS_DIR_SIZE]);
+
+/*
+ * Takes the bridge away, ends the processes (`ovs: private`), and waits for that. What is not there
+ * is no error. Goes on after a failure and reports the first.
+ */
+int ovs_teardown(const Bulkhead__V1__NodeConfig *config, struct error *err);
+
+/* The process that holds the lock on a pid file, as Open vSwitch's daemons do; 0 when none does. */
+pid_t ovs_pid_of(const char *pid_file);
+
+#endif
