@@ -1,7 +1,7 @@
 /*
- * bulkhead-netd: gives pods their ports, addresses and flows. Started by bulkhead-agent with its end of a
- * SOCK_SEQPACKET pair as descriptor 3; ends when that closes. It reads everything it must know from
- * OVSDB, so it can be killed at any moment: bridge, ports and flows go on without it.
+ * bulkhead-netd: gives pods their ports, addresses and flows. Started by bulkhead-agent with its
+ * end of a SOCK_SEQPACKET pair as descriptor 3; ends when that closes. It reads everything it must
+ * know from OVSDB, so it can be killed at any moment: bridge, ports and flows go on without it.
  */
 #include <config.h>
 
@@ -35,7 +35,8 @@
 #define AGENT_FD   3
 #define FRAMES_MAX 64 /* taken in one round */
 
-/* Beyond confine_base_syscalls: sockets to Open vSwitch (the connector connects them), SIOCETHTOOL. */
+/* Beyond confine_base_syscalls: sockets to Open vSwitch (the connector connects them), SIOCETHTOOL.
+ */
 static const char *const more_syscalls[] = { "socket", "ioctl", "getsockname", "getpeername" };
 
 int netd_ready(const struct netd *netd, struct error *err)
@@ -49,7 +50,8 @@ int netd_ready(const struct netd *netd, struct error *err)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
-/* Looks for the kernel's datapath (the kernel loads the module by the family's name where it can). */
+/* Looks for the kernel's datapath (the kernel loads the module by the family's name where it can).
+ */
 static const char *choose_datapath(const char *asked)
 {
 	int number;
@@ -122,12 +124,15 @@ static int start(struct netd *netd, const struct options *options, struct error 
 {
 	char mgmt[CONNECTOR_NAME_MAX + 16], db[CONNECTOR_NAME_MAX + 1];
 
+	/* The probe connects a netlink socket: from then on the connector alone connects. */
+	const char *datapath = choose_datapath(options->datapath);
+
 	if (start_connector(options, err) < 0)
 		return -1;
 	ovs_prepare();
 	netd->config = (struct netd_config){
 		.bridge = options->bridge,
-		.datapath = choose_datapath(options->datapath),
+		.datapath = datapath,
 		.node = { options->subnet, options->cluster },
 		.mtu = options->mtu,
 	};

@@ -52,6 +52,7 @@ static int on_frame(
 	void *user, struct ipc_frame *frame, const ProtobufCMessage *message, struct error *err)
 {
 	struct cluster *cluster = user;
+	bool complete = true;
 	int r;
 
 	if (frame->type == IPC_CLUSTER_TXN_REPLY) {
@@ -59,12 +60,12 @@ static int on_frame(
 		return 0;
 	}
 	if (frame->type == IPC_CLUSTER_SNAPSHOT)
-		r = cluster_cache_snapshot(
-			&cluster->cache, (const Bulkhead__V1__ClusterSnapshot *)message, err);
+		r = cluster_cache_snapshot(&cluster->cache,
+			(const Bulkhead__V1__ClusterSnapshot *)message, &complete, err);
 	else
-		r = cluster_cache_delta(
-			&cluster->cache, (const Bulkhead__V1__ClusterDelta *)message, err);
-	if (r == 0)
+		r = cluster_cache_delta(&cluster->cache,
+			(const Bulkhead__V1__ClusterDelta *)message, &complete, err);
+	if (r == 0 && complete)
 		node_kick(cluster->agent->node);
 	return r;
 }
@@ -73,7 +74,7 @@ static void on_lost(void *user, const struct error *err)
 {
 	struct cluster *cluster = user;
 
-	cluster->cache.connected = false;
+	cluster_cache_lost(&cluster->cache);
 	changes_fail(cluster, err);
 	node_kick(cluster->agent->node);
 }
@@ -86,7 +87,7 @@ static int start_daemon(struct cluster *cluster, struct error *err)
 	cleanup_free char *db = NULL, *root = NULL;
 	char uid[16], bits[16];
 	int made = asprintf(&db, "unix:%s/ovs/db.sock", node->run_dir) |
-		   asprintf(&root, "%s/ovs", node->run_dir);
+		   asprintf(&root, "%s/empty", node->run_dir);
 	const char *args[] = { "--db", db, "--uid", uid, "--gid", uid, "--root", root,
 		"--cluster-network", node->cluster_network, "--host-subnet-bits", bits, NULL };
 	const struct daemon_config config = {

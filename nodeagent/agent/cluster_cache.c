@@ -135,8 +135,16 @@ static void kinds_done(struct cluster_rows kinds[CLUSTER_KINDS])
 		rows_done(&kinds[i]);
 }
 
+void cluster_cache_lost(struct cluster_cache *cache)
+{
+	kinds_done(cache->incoming);
+	cache->receiving = false;
+	cache->connected = false;
+}
+
 void cluster_cache_done(struct cluster_cache *cache)
 {
+	kinds_done(cache->incoming);
 	kinds_done(cache->kinds);
 	*cache = (struct cluster_cache){ 0 };
 }
@@ -169,25 +177,34 @@ static int kinds_put(
 	return 0;
 }
 
+/* The last part of a snapshot came. */
+static void commit(struct cluster_cache *cache)
+{
+	kinds_done(cache->kinds);
+	memcpy(cache->kinds, cache->incoming, sizeof(cache->kinds));
+	memset(cache->incoming, 0, sizeof(cache->incoming));
+	cache->receiving = false;
+	cache->known = true;
+	cache->connected = true;
+}
+
 int cluster_cache_snapshot(struct cluster_cache *cache,
-	const Bulkhead__V1__ClusterSnapshot *snapshot, struct error *err)
+	const Bulkhead__V1__ClusterSnapshot *snapshot, bool *ret_complete, struct error *err)
 {
 	const struct rows_told told = { snapshot->projects, snapshot->n_projects, snapshot->secrets,
 		snapshot->n_secrets, snapshot->nodes, snapshot->n_nodes };
-	struct cluster_rows kinds[CLUSTER_KINDS] = { 0 };
 
+	kinds_done(cache->incoming);
+	cache->receiving = snapshot->connected;
+	*ret_complete = !snapshot->more;
 	if (!snapshot->connected) {
 		cache->connected = false;
 		return 0;
 	}
-	if (kinds_put(kinds, &told, err) < 0) {
-		kinds_done(kinds);
+	if (kinds_put(cache->incoming, &told, err) < 0)
 		return -1;
-	}
-	kinds_done(cache->kinds);
-	memcpy(cache->kinds, kinds, sizeof(kinds));
-	cache->known = true;
-	cache->connected = true;
+	if (!snapshot->more)
+		commit(cache);
 	return 0;
 }
 
@@ -203,27 +220,39 @@ static int secret_gone(struct cluster_rows *rows, const char *path, struct error
 	return 0;
 }
 
-int cluster_cache_delta(
-	struct cluster_cache *cache, const Bulkhead__V1__ClusterDelta *delta, struct error *err)
+static int remove_gone(
+	struct cluster_rows *kinds, const Bulkhead__V1__ClusterDelta *delta, struct error *err)
 {
-	const struct rows_told told = { delta->projects, delta->n_projects, delta->secrets,
-		delta->n_secrets, delta->nodes, delta->n_nodes };
-
-	if (!cache->known &&
-		(delta->connected || told.projects_len || told.secrets_len || told.nodes_len))
-		return error_set(err, ERR_PRECONDITION, 0, "changes came before a snapshot");
-	cache->connected = delta->connected;
 	for (size_t i = 0; i < delta->n_projects_gone; i++)
-		rows_remove(&cache->kinds[CLUSTER_PROJECTS],
-			&(struct key){ "", delta->projects_gone[i] });
+		rows_remove(&kinds[CLUSTER_PROJECTS], &(struct key){ "", delta->projects_gone[i] });
 	for (size_t i = 0; i < delta->n_secrets_gone; i++) {
-		if (secret_gone(&cache->kinds[CLUSTER_SECRETS], delta->secrets_gone[i], err) < 0)
+		if (secret_gone(&kinds[CLUSTER_SECRETS], delta->secrets_gone[i], err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < delta->n_nodes_gone; i++)
-		rows_remove(
-			&cache->kinds[CLUSTER_NODES], &(struct key){ "", delta->nodes_gone[i] });
-	return kinds_put(cache->kinds, &told, err);
+		rows_remove(&kinds[CLUSTER_NODES], &(struct key){ "", delta->nodes_gone[i] });
+	return 0;
+}
+
+int cluster_cache_delta(struct cluster_cache *cache, const Bulkhead__V1__ClusterDelta *delta,
+	bool *ret_complete, struct error *err)
+{
+	const struct rows_told told = { delta->projects, delta->n_projects, delta->secrets,
+		delta->n_secrets, delta->nodes, delta->n_nodes };
+	struct cluster_rows *kinds = cache->receiving ? cache->incoming : cache->kinds;
+
+	*ret_complete = !delta->more;
+	if (!delta->connected) {
+		cluster_cache_lost(cache);
+		return 0;
+	}
+	if (!cache->known && !cache->receiving)
+		return error_set(err, ERR_PRECONDITION, 0, "changes came before a snapshot");
+	if (remove_gone(kinds, delta, err) < 0 || kinds_put(kinds, &told, err) < 0)
+		return -1;
+	if (cache->receiving && !delta->more)
+		commit(cache);
+	return 0;
 }
 
 const ProtobufCMessage *cluster_cache_find(const struct cluster_cache *cache,

@@ -29,20 +29,27 @@ struct cluster_cache {
 	bool known;     /* a snapshot of a connected database came */
 	bool connected; /* the database is there now */
 	struct cluster_rows kinds[CLUSTER_KINDS];
+	bool receiving; /* a snapshot in parts: 'incoming' replaces 'kinds' with its last part */
+	struct cluster_rows incoming[CLUSTER_KINDS];
 };
 
 void cluster_cache_done(struct cluster_cache *cache);
 
 /*
- * Takes over what the message says; on failure (ERR_EXHAUSTED) nothing has changed. A snapshot
- * without connection says nothing about rows: those known stay.
+ * Take over what the message says; *ret_complete is false when the next message goes on. A snapshot
+ * replaces all when its last part came. One without connection says nothing about rows: those known
+ * stay.
+ *
+ * Errors: ERR_EXHAUSTED (some rows may be old: ask for a snapshot), ERR_INVALID, ERR_PRECONDITION
+ * (changes before the first snapshot).
  */
 int cluster_cache_snapshot(struct cluster_cache *cache,
-	const Bulkhead__V1__ClusterSnapshot *snapshot, struct error *err);
-/* As far as memory goes: after a failure some rows may be old. ERR_PRECONDITION before a snapshot.
- */
-int cluster_cache_delta(
-	struct cluster_cache *cache, const Bulkhead__V1__ClusterDelta *delta, struct error *err);
+	const Bulkhead__V1__ClusterSnapshot *snapshot, bool *ret_complete, struct error *err);
+int cluster_cache_delta(struct cluster_cache *cache, const Bulkhead__V1__ClusterDelta *delta,
+	bool *ret_complete, struct error *err);
+
+/* Who told the rows is gone: half a snapshot is dropped, what is known stays. */
+void cluster_cache_lost(struct cluster_cache *cache);
 
 /* 'project' is "" for projects and nodes. NULL when there is none. */
 const ProtobufCMessage *cluster_cache_find(const struct cluster_cache *cache,

@@ -162,13 +162,14 @@ static int common_args(struct server *server, size_t n, struct error *err)
 {
 	const char *dir = server->ovs->dir;
 
+	/* First, or opening the log file would be announced on the agent's stderr. */
+	server->argv[n++] = strdup("-vconsole:emer");
+	server->argv[n++] = strdup("-vsyslog:off");
 	if (asprintf(&server->pid_file, "%s/%s.pid", dir, server->name) < 0 ||
 		asprintf(&server->argv[n++], "--pidfile=%s", server->pid_file) < 0 ||
 		asprintf(&server->argv[n++], "--log-file=%s/%s.log", dir, server->name) < 0 ||
 		asprintf(&server->argv[n++], "--unixctl=%s/%s.ctl", dir, server->name) < 0)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
-	server->argv[n++] = strdup("-vconsole:emer");
-	server->argv[n] = strdup("-vsyslog:off");
 	return 0;
 }
 

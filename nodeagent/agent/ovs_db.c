@@ -72,7 +72,12 @@ int ovs_db_make(const char *file, const char *schema, const char *transaction, s
 
 int ovs_db_convert(const char *file, const char *schema, struct error *err)
 {
-	if (tool("convert", file, schema, err) < 0)
+	cleanup_free char *fresh = NULL;
+	int r = tool("convert", file, schema, err);
+
+	if (asprintf(&fresh, "%s.tmp", file) >= 0)
+		remove_lock(fresh);
+	if (r < 0)
 		return error_prefix(err, "database '%s' does not fit schema '%s'", file, schema);
 	return 0;
 }

@@ -1,10 +1,13 @@
 /* ovs_teardown(): takes away what netd and ovs.c made, with the programs of Open vSwitch itself. */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
@@ -83,6 +86,27 @@ static int end_private(const Bulkhead__V1__NodeConfig *config, struct error *fir
 	return r;
 }
 
+/*
+ * A userspace datapath's devices are persistent taps: an ovs-vswitchd that is killed leaves them.
+ * Attached to here, unless somebody has them, one stops being persistent and goes.
+ */
+static int remove_tap(const char *name, struct error *err)
+{
+	cleanup_close int fd = -1;
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+
+	if (!if_nametoindex(name))
+		return 0;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0 || ioctl(fd, TUNSETPERSIST, 0) < 0)
+		return error_set(err, ERR_PRECONDITION, errno,
+			"device '%s' is still there and no ovs-vswitchd runs that could remove it; "
+			"start the node and stop it again",
+			name);
+	return 0;
+}
+
 int ovs_teardown(const Bulkhead__V1__NodeConfig *config, struct error *first)
 {
 	char dir[OVS_DIR_SIZE], file[OVS_DIR_SIZE + 32];
@@ -96,10 +120,10 @@ int ovs_teardown(const Bulkhead__V1__NodeConfig *config, struct error *first)
 		keep(delete_bridge(config, dir, ovs_pid_of(file) > 0, &err), &err, &r, first);
 	}
 	keep(end_private(config, &err), &err, &r, first);
-	if (r == 0 && if_nametoindex(config->bridge))
-		r = error_set(first, ERR_PRECONDITION, 0,
-			"device '%s' of the bridge is still there: no ovs-vswitchd runs that could "
-			"remove it; start the node and stop it again",
-			config->bridge);
+	if (strcmp(config->ovs, "private") == 0) {
+		keep(remove_tap(config->bridge, &err), &err, &r, first);
+		/* Shared by all userspace switches of a network namespace: it may be in use. */
+		remove_tap("ovs-netdev", NULL);
+	}
 	return r;
 }
