@@ -13,6 +13,13 @@
 #include "lib/error.h"
 #include "proto/k8s.h"
 
+/* A review travels in one message: these keep it below 1 MiB whatever is asked. */
+#define EXPLAIN_LISTED_MAX 64  /* objections of one constraint; further ones are counted */
+#define EXPLAIN_TEXT_MAX   512 /* bytes of a field or reason; a longer one ends in "..." */
+
+/* Bytes of an invalid pod that constraints still judge; its lists are bounded by nothing else. */
+#define EXPLAIN_INVALID_SIZE_MAX (64 * 1024)
+
 /*
  * Judges 'pod', as written, by "baseline:v1.37". The verdict is violations_any(ret). Errors:
  * ERR_INVALID for a policy of another form.
@@ -21,8 +28,9 @@ int explain_policy(
 	const K8sPod *pod, const char *policy, struct violations *ret, struct error *err);
 
 /*
- * Judges 'pod', as written, for a project: defaults a copy, validates it, asks every constraint,
- * and checks that all is honoured. The caller frees *ret with
+ * Judges 'pod', as written, for a project: defaults a copy, validates it, asks every constraint
+ * (not for a pod that is invalid and larger than EXPLAIN_INVALID_SIZE_MAX: there are no reviews
+ * then), and checks that all is honoured. The caller frees *ret with
  * bulkhead__v1__review_pod_response__free_unpacked(). Allowed means that applying it would work.
  */
 int explain_review(const K8sPod *pod, const struct project_facts *project,

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,32 +79,47 @@ static int admit(struct review *r, const struct scc_subject *account, struct err
 
 /* ---- the answer as a message ---------------------------------------------------------------- */
 
-static int to_message(const struct violation *v, violation_message *ret, struct error *err)
+/* Cuts between characters. */
+static int set_text(char **field, const char *text, struct error *err)
 {
-	if (edit_string(&ret->check, v->check, err) < 0 ||
-		edit_string(&ret->field, v->field, err) < 0 ||
-		edit_string(&ret->reason, v->reason, err) < 0)
+	char buf[EXPLAIN_TEXT_MAX + 1];
+	size_t size = strlen(text);
+
+	if (size > EXPLAIN_TEXT_MAX) {
+		size = EXPLAIN_TEXT_MAX - 3;
+		while (((unsigned char)text[size] & 0xc0) == 0x80)
+			size--;
+		memcpy(buf, text, size);
+		memcpy(buf + size, "...", 4);
+		text = buf;
+	}
+	return edit_string(field, text, err);
+}
+
+/* Appends one to the repeated field 'list'. */
+static int to_message(const struct violation *v, void *list, size_t *n, struct error *err)
+{
+	violation_message *m = edit_append(list, n, &bulkhead__v1__violation__descriptor, err);
+
+	if (!m || set_text(&m->check, v->check, err) < 0 ||
+		set_text(&m->field, v->field, err) < 0 || set_text(&m->reason, v->reason, err) < 0)
 		return -1;
 	return 0;
 }
 
-/* Appends all of 'from' to the repeated field 'list'. */
 static int to_messages(const struct violations *from, void *list, size_t *n, struct error *err)
 {
-	const struct violation rest = {
-		.check = (char *)(uintptr_t) "more",
-		.field = (char *)(uintptr_t) "",
-		.reason = (char *)(uintptr_t) "there are more that are not listed",
-	};
+	size_t listed = from->n < EXPLAIN_LISTED_MAX ? from->n : EXPLAIN_LISTED_MAX;
+	size_t more = from->n - listed + from->more;
+	char check[] = "more", field[] = "", reason[64];
+	const struct violation rest = { .check = check, .field = field, .reason = reason };
 
-	for (size_t i = 0; i < from->n + (from->more > 0); i++) {
-		violation_message *m =
-			edit_append(list, n, &bulkhead__v1__violation__descriptor, err);
-
-		if (!m || to_message(i < from->n ? &from->items[i] : &rest, m, err) < 0)
+	for (size_t i = 0; i < listed; i++) {
+		if (to_message(&from->items[i], list, n, err) < 0)
 			return -1;
 	}
-	return 0;
+	snprintf(reason, sizeof(reason), "and %zu more that are not listed", more);
+	return more ? to_message(&rest, list, n, err) : 0;
 }
 
 static int add_review(response_message *response, const struct scc_review *from, struct error *err)
@@ -154,21 +170,38 @@ static response_message *response_new(struct error *err)
 
 /* ---- the steps of a real admission, in its order -------------------------------------------- */
 
-static int review(
+/* The constraints copy a pod a dozen times, on the node's one thread. */
+static bool too_large(const struct review *r)
+{
+	return violations_any(&r->found) &&
+	       protobuf_c_message_get_packed_size(&r->pod->base) > EXPLAIN_INVALID_SIZE_MAX;
+}
+
+static int ask_constraints(
 	struct review *r, const char *account_name, response_message *response, struct error *err)
 {
 	struct scc_subject account = { 0 };
 	int ret = -1;
 
+	if (too_large(r))
+		return 0;
 	if (scc_subject_service_account(&account, r->project->name, account_name, err) < 0)
 		return -1;
-	if (pod_validate(r->pod, &r->found, err) == 0 &&
-		add_reviews(response, r, &account, err) == 0 && admit(r, &account, err) == 0 &&
-		pod_honoured(r->pod, r->node_name, &r->found, err) == 0 &&
-		violations_end(&r->found, err) == 0)
-		ret = conclude(response, r, err);
+	if (add_reviews(response, r, &account, err) == 0)
+		ret = admit(r, &account, err);
 	scc_subject_done(&account);
 	return ret;
+}
+
+static int review(
+	struct review *r, const char *account_name, response_message *response, struct error *err)
+{
+	if (pod_validate(r->pod, &r->found, err) < 0 ||
+		ask_constraints(r, account_name, response, err) < 0 ||
+		pod_honoured(r->pod, r->node_name, &r->found, err) < 0 ||
+		violations_end(&r->found, err) < 0)
+		return -1;
+	return conclude(response, r, err);
 }
 
 int explain_review(const K8sPod *pod, const struct project_facts *project,
