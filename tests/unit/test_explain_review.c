@@ -294,6 +294,24 @@ static void long_text_is_cut(void **state)
 	}
 }
 
+static void text_is_cut_between_characters(void **state)
+{
+	char patch[2048] = "{'c':{'securityContext':{'capabilities':{'add':['";
+	size_t used = strlen(patch);
+	Bulkhead__V1__ReviewPodResponse *r;
+	const char *reason;
+
+	(void)state;
+	for (int i = 0; i < EXPLAIN_TEXT_MAX; i++, used += 2)
+		memcpy(patch + used, "\xc3\xa9", 2);
+	strcpy(patch + used, "']}}}}");
+	r = review(patch, &user);
+	reason = of(r, "restricted-v2")->violations[0]->reason;
+	assert_true(text_utf8(reason, strlen(reason), NULL));
+	assert_string_equal(reason + strlen(reason) - 5, "\xc3\xa9...");
+	done(r);
+}
+
 static void pod_stays_as_it_is(void **state)
 {
 	json_t *json = pss_least(PSS_BASELINE, 0);
@@ -343,6 +361,7 @@ int main(void)
 		cmocka_unit_test(answer_stays_small),
 		cmocka_unit_test(large_invalid_pod),
 		cmocka_unit_test(long_text_is_cut),
+		cmocka_unit_test(text_is_cut_between_characters),
 		cmocka_unit_test(pod_stays_as_it_is),
 		cmocka_unit_test(empty_pod_is_denied),
 	};

@@ -57,14 +57,25 @@ static void pod_without_anything(void **state)
 
 static void both_sources_of_a_volume_are_judged(void **state)
 {
-	cleanup_violations struct violations found = { 0 };
-	cleanup_free char *message = pss_verdict(&restricted,
-		"{'spec':{'volumes':[{'name':'v','emptyDir':{},'hostPath':{'path':'/'}}]}}",
-		&found);
+	static const struct {
+		const char *source, *field;
+	} rows[] = {
+		{ "'hostPath':{'path':'/'}", "spec.volumes[0].hostPath" },    /* before emptyDir */
+		{ "'nfs':{'server':'s','path':'/'}", "spec.volumes[0].nfs" }, /* behind it */
+	};
 
 	(void)state;
-	assert_int_equal(found.n, 1);
-	assert_string_equal(found.items[0].field, "spec.volumes[0].hostPath");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		cleanup_violations struct violations found = { 0 };
+		cleanup_free char *message = NULL;
+		cleanup_free char *patch = NULL;
+
+		assert_true(asprintf(&patch, "{'spec':{'volumes':[{'name':'v','emptyDir':{},%s}]}}",
+				    rows[i].source) > 0);
+		message = pss_verdict(&restricted, patch, &found);
+		assert_int_equal(found.n, 1);
+		assert_string_equal(found.items[0].field, rows[i].field);
+	}
 }
 
 /* ---- bad text and limits -------------------------------------------------------------------- */
