@@ -18,7 +18,7 @@
 #define EXPLAIN_TEXT_MAX   512 /* bytes of a field or reason; a longer one ends in "..." */
 
 /* Bytes of an invalid pod that constraints still judge; its lists are bounded by nothing else. */
-#define EXPLAIN_INVALID_SIZE_MAX (64 * 1024)
+#define EXPLAIN_INVALID_SIZE_MAX 65536
 
 /*
  * Judges 'pod', as written, by "baseline:v1.37". The verdict is violations_any(ret). Errors:

@@ -89,8 +89,7 @@ static int set_text(char **field, const char *text, struct error *err)
 		size = EXPLAIN_TEXT_MAX - 3;
 		while (((unsigned char)text[size] & 0xc0) == 0x80)
 			size--;
-		memcpy(buf, text, size);
-		memcpy(buf + size, "...", 4);
+		snprintf(buf, sizeof(buf), "%.*s...", (int)size, text);
 		text = buf;
 	}
 	return edit_string(field, text, err);

@@ -244,7 +244,7 @@ int pss_judge(const struct pss_policy *policy, const K8sPod *pod, struct violati
 {
 	unsigned minor = policy->minor < PSS_MINOR_MAX ? policy->minor : PSS_MINOR_MAX;
 	struct outcome *o = calloc(1, sizeof(*o));
-	struct pss_pod seen;
+	struct pss_pod seen = { 0 };
 
 	if (!o || see(pod, minor, &seen, err) < 0) {
 		free(o);

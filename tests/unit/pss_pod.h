@@ -7,10 +7,16 @@
 #ifndef TESTS_UNIT_PSS_POD_H
 #define TESTS_UNIT_PSS_POD_H
 
-#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
 
 #include "auth/pss.h"
 #include "proto/decode.h"
