@@ -109,7 +109,7 @@ ifneq ($(call have,netplugin/main.c),)
 $(eval $(call binary,bulkhead-netd,netplugin/main.c,net proto lib,$(BASE_LIBS) -lseccomp -lcap -lnftnl -lmnl -lssl -lcrypto -lm -lpthread -Wl$(comma)--wrap=connect,$(OVS_A)))
 endif
 ifneq ($(call have,nodeagent/cluster/main.c),)
-$(eval $(call binary,bulkhead-clusterd,nodeagent/cluster/main.c,cluster auth proto lib,$(BASE_LIBS) -lseccomp -lcap -lssl -lcrypto -lm -lpthread -Wl$(comma)--wrap=connect,$(OVS_A)))
+$(eval $(call binary,bulkhead-clusterd,nodeagent/cluster/main.c,cluster auth secrets proto lib,$(BASE_LIBS) -lseccomp -lcap -lssl -lcrypto -lm -lpthread -Wl$(comma)--wrap=connect,$(OVS_A)))
 endif
 ifneq ($(call have,nodeagent/image/main.c),)
 $(eval $(call binary,bulkhead-unpack,nodeagent/image/main.c,image proto lib,$(BASE_LIBS) -larchive -lcrypto -lseccomp -lcap))

@@ -12,7 +12,7 @@ $(UNIT_BINS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(foreach a,$(UNIT_LIBS),$(
 # tests/unit/net/*.c and tests/unit/cluster/*.c link libopenvswitch, tests/unit/api/*.c gRPC core.
 UNIT_OVS_C    := $(sort $(wildcard tests/unit/net/test_*.c tests/unit/cluster/test_*.c))
 UNIT_OVS_BINS := $(UNIT_OVS_C:%.c=$(B)/%)
-$(UNIT_OVS_BINS): $(B)/%: $(B)/%.o $(foreach a,net cluster auth proto lib,$(call lib_of,$(a))) $(OVS_A)
+$(UNIT_OVS_BINS): $(B)/%: $(B)/%.o $(foreach a,net cluster auth secrets proto lib,$(call lib_of,$(a))) $(OVS_A)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
@@ -46,7 +46,7 @@ $(PRIV_NET_BINS): $(B)/%: $(B)/%.o $(PRIV_NET_O) $(foreach a,net proto lib,$(cal
 # tests/priv/cluster/test_*.c run bulkhead-clusterd against an ovsdb-server of their own.
 PRIV_CLUSTER_C    := $(sort $(wildcard tests/priv/cluster/test_*.c))
 PRIV_CLUSTER_BINS := $(PRIV_CLUSTER_C:%.c=$(B)/%)
-PRIV_CLUSTER_O    := $(B)/tests/priv/cluster/lab.o
+PRIV_CLUSTER_O    := $(patsubst %.c,$(B)/%.o,$(filter-out $(PRIV_CLUSTER_C),$(sort $(wildcard tests/priv/cluster/*.c))))
 $(PRIV_CLUSTER_BINS): $(B)/%: $(B)/%.o $(PRIV_CLUSTER_O) $(foreach a,proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-clusterd $(B)/bulkhead.ovsschema
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka $(BASE_LIBS)

@@ -274,7 +274,7 @@ static int put_node(const struct step *s, struct error *err)
 {
 	const Bulkhead__V1__ClusterNode *node = s->request->txn->put_node;
 	const struct bhrec_node *row = database_node(s->db, s->request->name);
-	char key[BASE64_SIZE(NODE_KEY_SIZE)];
+	char key[BASE64_SIZE(HPKE_KEY_SIZE)];
 
 	base64_encode(key, node->sealing_key.data, node->sealing_key.len);
 	if (row && strcmp(row->address, node->address) == 0 && strcmp(row->sealing_key, key) == 0)

@@ -89,23 +89,6 @@ static int check_delete_project(struct request *r, struct error *err)
 	return set_project(r, r->txn->delete_project, err);
 }
 
-/* Kubernetes' rule for keys of a Secret. */
-static int check_key(const char *name, struct error *err)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789-._";
-	size_t len = strlen(name);
-
-	if (len == 0 || len > SECRET_KEY_NAME_MAX || strspn(name, allowed) != len ||
-		strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return error_set(err, ERR_INVALID, 0,
-			"keys: '%s' must be 1 to %d of a-z, A-Z, 0-9, '-', '.' and '_', and "
-			"neither "
-			"'.' nor '..'",
-			name, SECRET_KEY_NAME_MAX);
-	return 0;
-}
-
 static int check_keys(const Bulkhead__V1__ClusterSecret *secret, struct error *err)
 {
 	uint64_t size = 0;
@@ -114,8 +97,8 @@ static int check_keys(const Bulkhead__V1__ClusterSecret *secret, struct error *e
 		return error_set(err, ERR_EXHAUSTED, 0, "keys: %zu are more than %d",
 			secret->n_keys, SECRET_KEYS_MAX);
 	for (size_t i = 0; i < secret->n_keys; i++) {
-		if (check_key(secret->keys[i]->name, err) < 0)
-			return -1;
+		if (secret_key_check(secret->keys[i]->name, err) < 0)
+			return error_prefix(err, "keys");
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(secret->keys[i]->name, secret->keys[j]->name) == 0)
 				return error_set(err, ERR_INVALID, 0, "keys: '%s' is there twice",
@@ -123,10 +106,10 @@ static int check_keys(const Bulkhead__V1__ClusterSecret *secret, struct error *e
 		}
 		size += secret->keys[i]->size;
 	}
-	if (size > SECRET_PLAIN_MAX)
+	if (size > SECRET_DATA_MAX)
 		return error_set(err, ERR_EXHAUSTED, 0,
 			"keys: their values have %llu bytes together, which is more than %u",
-			(unsigned long long)size, SECRET_PLAIN_MAX);
+			(unsigned long long)size, SECRET_DATA_MAX);
 	return 0;
 }
 
@@ -173,10 +156,10 @@ static int check_put_node(struct request *r, struct error *err)
 	if (set_name(r, node->name, err) < 0 ||
 		check_word(node->address, "address", NODE_ADDRESS_MAX, err) < 0)
 		return -1;
-	if (node->sealing_key.len != NODE_KEY_SIZE)
+	if (node->sealing_key.len != HPKE_KEY_SIZE)
 		return error_set(err, ERR_INVALID, 0,
 			"sealing_key: has %zu bytes; an X25519 public key has %d",
-			node->sealing_key.len, NODE_KEY_SIZE);
+			node->sealing_key.len, HPKE_KEY_SIZE);
 	return 0;
 }
 

@@ -8,15 +8,13 @@
 #include "auth/project.h"
 #include "bulkhead/v1/ipc.pb-c.h"
 #include "lib/error.h"
+#include "secrets/envelope.h"
+#include "secrets/secret_data.h"
 
-#define SECRET_SEALED_MAX   ((3u << 19) + 256) /* bytes: 1.5 MiB and the envelope around it */
-#define SECRET_PLAIN_MAX    (1u << 20)         /* bytes of all keys' values, as in Kubernetes */
-#define SECRET_KEYS_MAX     1024               /* as the schema says */
-#define SECRET_KEY_NAME_MAX 253
+#define SECRET_SEALED_MAX   (ENVELOPE_PLAIN_MAX + ENVELOPE_OVERHEAD)
 #define SECRET_TYPE_MAX     253
 #define SECRET_TYPE_DEFAULT "Opaque" /* where none is given, as in Kubernetes */
 #define NODE_ADDRESS_MAX    253
-#define NODE_KEY_SIZE       32  /* X25519 */
 #define OBJECT_NAME_SIZE    254 /* RFC 1123 subdomain and its NUL */
 
 enum request_kind {

@@ -84,7 +84,7 @@ int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, stru
 	ProtobufCBinaryData key;
 	Bulkhead__V1__ClusterNode *m;
 
-	if (decode(row->sealing_key, NODE_KEY_SIZE, "sealing_key", &key, err) < 0)
+	if (decode(row->sealing_key, HPKE_KEY_SIZE, "sealing_key", &key, err) < 0)
 		return error_prefix(err, "node '%s'", row->name);
 	m = xmalloc(sizeof(*m));
 	bulkhead__v1__cluster_node__init(m);

@@ -140,7 +140,7 @@ static void close_at_exit(void)
 
 void lab_open(struct lab *lab)
 {
-	*lab = (struct lab){ .dir = "/tmp/bulkhead-cluster-XXXXXX" };
+	*lab = (struct lab){ .dir = "/tmp/bulkhead-cluster-XXXXXX", .socket = "db.sock" };
 	find_build(lab);
 	must(mkdtemp(lab->dir));
 	opened = lab;
@@ -172,7 +172,7 @@ void daemon_start(struct daemon *d, struct lab *lab, const char *network, const 
 	int pair[2];
 
 	snprintf(binary, sizeof(binary), "%s/bulkhead-clusterd", lab->build);
-	snprintf(db, sizeof(db), "unix:%s/db.sock", lab->dir);
+	snprintf(db, sizeof(db), "unix:%s/%s", lab->dir, lab->socket);
 	snprintf(uid, sizeof(uid), "%d", LAB_UID);
 	if (hold) {
 		argv[13] = "--hold";

@@ -19,6 +19,7 @@ struct lab {
 	char dir[64];   /* cluster.db, db.sock */
 	char empty[80]; /* the root of the daemons */
 	char build[512];
+	const char *socket; /* that daemons are started with: "db.sock", or a relay's */
 	pid_t ovsdb;
 };
 

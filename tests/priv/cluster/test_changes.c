@@ -10,9 +10,10 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
+#include "secrets/envelope.h"
 #include "tests/priv/cluster/lab.h"
 
-#define SEALED_MAX ((3u << 19) + 256) /* nodeagent/cluster/request.h */
+#define SEALED_MAX (ENVELOPE_PLAIN_MAX + ENVELOPE_OVERHEAD)
 
 static struct lab lab;
 static struct daemon d;
@@ -174,7 +175,7 @@ static void sizes_have_limits(void **state)
 	assert_int_equal(
 		daemon_put_secret(&d, &(struct secret){ "red", "big", SEALED_MAX, false, 3 }, NULL),
 		0);
-	REFUSED(ERR_EXHAUSTED, "secret 'red/more': sealed: 1573121 bytes are more than 1573120",
+	REFUSED(ERR_EXHAUSTED, "secret 'red/more': sealed: 1572922 bytes are more than 1572921",
 		daemon_put_secret(
 			&d, &(struct secret){ "red", "more", SEALED_MAX + 1, false, 3 }, text_));
 	REFUSED(ERR_INVALID, "secret 'red/none': sealed: is empty",

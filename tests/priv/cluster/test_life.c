@@ -15,6 +15,7 @@
 
 #include "lib/cleanup.h"
 #include "tests/priv/cluster/lab.h"
+#include "tests/priv/cluster/relay.h"
 
 static struct lab lab;
 static struct daemon d;
@@ -376,6 +377,41 @@ static void a_lost_answer_is_not_an_error(void **state)
 	protobuf_c_message_free_unpacked(&reply->base, NULL);
 }
 
+/* The change is made, but its answer is lost: found out when the database is back, for each kind.
+ */
+static void a_made_change_is_recognized(void **state)
+{
+	const struct secret secret = { "lossy", "s", 8, false, 1 };
+	struct daemon other;
+	pid_t relay;
+
+	(void)state;
+	relay = relay_start(lab.dir);
+	lab.socket = "relay.sock";
+	daemon_start(&other, &lab, "10.128.0.0/14", NULL);
+	lab.socket = "db.sock";
+	daemon_await_snapshot(&other);
+	relay_lose_next(relay);
+	assert_int_equal(daemon_create(&other, "lossy", NULL), 0);
+	assert_int_equal(other.snapshots, 2);
+	relay_lose_next(relay);
+	assert_int_equal(daemon_put_secret(&other, &secret, NULL), 0);
+	relay_lose_next(relay);
+	assert_int_equal(daemon_delete_secret(&other, "lossy/s", NULL), 0);
+	relay_lose_next(relay);
+	assert_int_equal(daemon_delete(&other, "lossy", NULL), 0);
+	relay_lose_next(relay);
+	assert_int_equal(daemon_put_node(&other, "lossy", "192.0.2.1", 1, NULL), 0);
+	assert_int_equal(other.snapshots, 6);
+	/* Without a loss the same are refused: it was not forgiven too much. */
+	assert_int_equal(daemon_delete(&other, "lossy", NULL), ERR_NOT_FOUND);
+	assert_int_equal(daemon_stop(&other), 0);
+	kill(relay, SIGKILL);
+	waitpid(relay, NULL, 0);
+	daemon_listen(&d, 200);
+	assert_null(daemon_row(&d, "project:lossy"));
+}
+
 /* Killed at any moment of a stream of changes: what was answered is there, each once. */
 static void killed_amid_changes_nothing_is_lost(void **state)
 {
@@ -540,6 +576,7 @@ int main(void)
 		cmocka_unit_test(it_comes_back_after_the_database),
 		cmocka_unit_test(a_short_absence_is_not_an_error),
 		cmocka_unit_test(a_lost_answer_is_not_an_error),
+		cmocka_unit_test(a_made_change_is_recognized),
 		cmocka_unit_test(killed_amid_changes_nothing_is_lost),
 		cmocka_unit_test(a_database_that_hangs_is_not_waited_for),
 		cmocka_unit_test(killed_it_starts_again),

@@ -1,0 +1,154 @@
+/* Rows are plain structures: no database is needed to make one. */
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cluster/bulkhead-idl.h"
+#include "lib/cleanup.h"
+#include "nodeagent/cluster/request.h"
+#include "nodeagent/cluster/row.h"
+#include "proto/base64.h"
+
+#define TEXT(s) ((char *)(uintptr_t)(s))
+
+static struct bhrec_project red(void)
+{
+	return (struct bhrec_project){
+		.name = TEXT("red"),
+		.vnid = 10,
+		.block = 1,
+		.uid_range = TEXT("1000010000/10000"),
+		.mcs = TEXT("s0:c3,c2"),
+		.created_at = 1234567890123,
+		.uid = TEXT("u-1"),
+	};
+}
+
+static void a_project(void **state)
+{
+	const struct bhrec_project row = red();
+	Bulkhead__V1__ClusterProject *m = row_project(&row);
+
+	(void)state;
+	assert_string_equal(m->name, "red");
+	assert_int_equal(m->vnid, 10);
+	assert_int_equal(m->block, 1);
+	assert_string_equal(m->uid_range, "1000010000/10000");
+	assert_string_equal(m->mcs, "s0:c3,c2");
+	assert_int_equal(m->created_at, 1234567890123);
+	assert_string_equal(m->uid, "u-1");
+	assert_ptr_not_equal(m->name, row.name);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
+}
+
+static void a_secret(void **state)
+{
+	char *names[] = { TEXT("password"), TEXT("user") };
+	int64_t sizes[] = { 7, 1048576 };
+	struct bhrec_project project = red();
+	struct bhrec_secret row = {
+		.project = &project,
+		.name = TEXT("db"),
+		.type = TEXT("Opaque"),
+		.uid = TEXT("u-2"),
+		.node = TEXT("n1"),
+		.created_at = 5,
+		.sealed = TEXT("AAECAw=="),
+		.key_keys = names,
+		.value_keys = sizes,
+		.n_keys = 2,
+	};
+	cleanup_free char *key = row_secret_key(&row);
+	Bulkhead__V1__ClusterSecret *m;
+	struct error err = { 0 };
+
+	(void)state;
+	assert_string_equal(key, "red/db");
+	assert_int_equal(row_secret(&row, &m, &err), 0);
+	assert_string_equal(m->project, "red");
+	assert_string_equal(m->type, "Opaque");
+	assert_string_equal(m->node, "n1");
+	assert_int_equal(m->sealed.len, 4);
+	assert_memory_equal(m->sealed.data, "\0\1\2\3", 4);
+	assert_int_equal(m->n_keys, 2);
+	assert_string_equal(m->keys[1]->name, "user");
+	assert_int_equal(m->keys[1]->size, 1048576);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
+	row.project = NULL;
+	assert_int_equal(row_secret(&row, &m, &err), -1);
+	assert_non_null(strstr(err.text, "has no project"));
+}
+
+static void sealed_is_judged(void **state)
+{
+	const size_t size = SECRET_SEALED_MAX + 3;
+	cleanup_free uint8_t *bytes = calloc(1, size);
+	cleanup_free char *text = malloc(BASE64_SIZE(size));
+	struct bhrec_project project = red();
+	struct bhrec_secret row = {
+		.project = &project,
+		.name = TEXT("db"),
+		.type = TEXT(""),
+		.uid = TEXT(""),
+		.node = TEXT(""),
+		.sealed = text,
+	};
+	Bulkhead__V1__ClusterSecret *m;
+	struct error err = { 0 };
+
+	(void)state;
+	base64_encode(text, bytes, SECRET_SEALED_MAX);
+	assert_int_equal(row_secret(&row, &m, &err), 0);
+	assert_int_equal(m->sealed.len, SECRET_SEALED_MAX);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
+	base64_encode(text, bytes, size);
+	assert_int_equal(row_secret(&row, &m, &err), -1);
+	assert_non_null(strstr(err.text, "secret 'red/db': column sealed: more than"));
+	row.sealed = TEXT("AAE*");
+	assert_int_equal(row_secret(&row, &m, &err), -1);
+	assert_non_null(strstr(err.text, "is not base64"));
+}
+
+static void a_node(void **state)
+{
+	struct bhrec_node row = {
+		.name = TEXT("n1"),
+		.address = TEXT("192.0.2.1"),
+		.subnet = TEXT("10.128.0.0/23"),
+		.uid = TEXT("u-3"),
+		.created_at = 6,
+		.sealing_key = TEXT("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="),
+	};
+	Bulkhead__V1__ClusterNode *m;
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(row_node(&row, &m, &err), 0);
+	assert_string_equal(m->address, "192.0.2.1");
+	assert_string_equal(m->subnet, "10.128.0.0/23");
+	assert_int_equal(m->sealing_key.len, 32);
+	assert_int_equal(m->sealing_key.data[31], 1);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
+	row.sealing_key = TEXT("nonsense!");
+	assert_int_equal(row_node(&row, &m, &err), -1);
+	assert_non_null(strstr(err.text, "node 'n1': column sealing_key: is not base64"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_project),
+		cmocka_unit_test(a_secret),
+		cmocka_unit_test(sealed_is_judged),
+		cmocka_unit_test(a_node),
+	};
+
+	return cmocka_run_group_tests_name("row", tests, NULL, NULL);
+}
