@@ -214,10 +214,10 @@ const struct honour_row honour_rows[] = {
 
 	YES(CORE(volume_mount), "name"),
 	YES(CORE(volume_mount), "readOnly"),
-	NO(CORE(volume_mount), "recursiveReadOnly"),
+	SOME(CORE(volume_mount), "recursiveReadOnly", honour_recursion),
 	SOME(CORE(volume_mount), "mountPath", honour_mount_path),
 	NO(CORE(volume_mount), "subPath"),
-	NO(CORE(volume_mount), "mountPropagation"),
+	SOME(CORE(volume_mount), "mountPropagation", honour_propagation),
 	NO(CORE(volume_mount), "subPathExpr"),
 
 	YES(CORE(volume), "name"),

@@ -12,6 +12,7 @@
 #include "lib/path.h"
 
 #define UID_TEXT_LEN   36 /* of a pod's uid */
+#define HOST_NAME_LEN  63
 #define SLICE_SIZE     65536
 #define PROJECT_ID_END (PROJECT_UID_BASE + PROJECT_BLOCKS * PROJECT_UID_SIZE)
 
@@ -24,15 +25,26 @@ const char *honour_empty(const struct honour_case *c)
 
 /* ---- metadata ------------------------------------------------------------------------------ */
 
-/* The pod's name is its host name, and a part of its log directory's name. */
+/* A pod's host name is its name, cut to a label's length. */
+static bool is_host_name(const char *name)
+{
+	char host[HOST_NAME_LEN + 1];
+	size_t len;
+
+	snprintf(host, sizeof(host), "%s", name);
+	for (len = strlen(host); len > 0 && (host[len - 1] == '-' || host[len - 1] == '.'); len--)
+		host[len - 1] = '\0';
+	return name_is_dns_label(host);
+}
+
 const char *honour_name(const struct honour_case *c)
 {
 	const K8sObjectMeta *meta = c->pod->metadata;
 	size_t project = meta->namespace_ ? strlen(meta->namespace_) : 0;
 
-	if (!is_set(view_spec(c->pod)->hostname) && !name_is_dns_label(c->value))
-		return "is also the host name, which must be at most 63 of a-z, 0-9 and '-'; set "
-		       "spec.hostname or choose another name";
+	if (!is_set(view_spec(c->pod)->hostname) && !is_host_name(c->value))
+		return "is also the host name, which must not have a '.'; set spec.hostname or "
+		       "choose another name";
 	if (project + strlen(c->value) + UID_TEXT_LEN + 2 > HONOURED_LOG_NAME_MAX)
 		return "is too long for the name of the pod's log directory; choose a shorter one";
 	return NULL;
@@ -228,14 +240,26 @@ const char *honour_mount_path(const struct honour_case *c)
 {
 	static const char *const whole[] = { "/", "/dev", "/dev/pts", "/dev/mqueue", "/dev/console",
 		"/dev/null" };
+	char path[PATH_MAX];
 
-	if (is_below(c->value, "/proc") || is_below(c->value, "/sys"))
+	path_normal(c->value, path);
+	if (is_below(path, "/proc") || is_below(path, "/sys"))
 		return "must not be at or under /proc or /sys; mount it elsewhere";
 	for (size_t i = 0; i < ARRAY_LEN(whole); i++) {
-		if (strcmp(c->value, whole[i]) == 0)
+		if (strcmp(path, whole[i]) == 0)
 			return "is made by Bulkhead; mount it elsewhere";
 	}
 	return NULL;
+}
+
+const char *honour_propagation(const struct honour_case *c)
+{
+	return only(c, "None", "is not honoured by this version; use None or remove it");
+}
+
+const char *honour_recursion(const struct honour_case *c)
+{
+	return only(c, "Disabled", "is not honoured by this version; use Disabled or remove it");
 }
 
 /* ---- volumes ------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #ifndef AUTH_VALIDATE_RULES_H
 #define AUTH_VALIDATE_RULES_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,8 +40,14 @@ const char *rule_config_key(const char *text); /* a key of a secret or config ma
 const char *rule_sysctl_name(const char *text);
 const char *rule_ip(const char *text);
 const char *rule_relative_path(const char *text); /* of a file in a volume */
-const char *rule_absolute_path(const char *text); /* without "", "." or ".." parts */
+const char *rule_absolute_path(const char *text); /* without ".." parts */
 const char *rule_local_profile(const char *text); /* a path beneath the profiles' directory */
+
+/*
+ * An absolute path as it is meant: without "", "." and a '/' at its end. False, and 'ret' is "",
+ * when rule_absolute_path() objects.
+ */
+bool path_normal(const char *path, char ret[PATH_MAX]);
 
 /* A text that must be there. */
 void want_text(

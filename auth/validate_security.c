@@ -51,11 +51,42 @@ static const char *rule_selinux_part(const char *text)
 	return NULL;
 }
 
+/* A letter and digits. Moves *p behind them. */
+static bool skip_part(const char **p, char letter)
+{
+	size_t digits = **p == letter ? strspn(*p + 1, "0123456789") : 0;
+
+	*p += digits ? digits + 1 : 0;
+	return digits > 0;
+}
+
+/* s0, s0:c1,c0 or s0:c0.c3; two of them joined by '-' are a range. */
+static bool skip_level(const char **p)
+{
+	if (!skip_part(p, 's'))
+		return false;
+	if (**p != ':')
+		return true;
+	do {
+		(*p)++;
+		if (!skip_part(p, 'c'))
+			return false;
+		if (**p == '.' && (++*p, !skip_part(p, 'c')))
+			return false;
+	} while (**p == ',');
+	return true;
+}
+
 static const char *rule_selinux_level(const char *text)
 {
-	if (text[0] == 's' && strspn(text, "sc0123456789:,.-") == strlen(text))
-		return NULL;
-	return "must be a level such as s0 or s0:c1,c0";
+	const char *p = text;
+	bool level = skip_level(&p);
+
+	if (level && *p == '-') {
+		p++;
+		level = skip_level(&p);
+	}
+	return level && !*p ? NULL : "must be a level such as s0 or s0:c1,c0";
 }
 
 static void check_selinux(

@@ -168,12 +168,40 @@ const char *rule_relative_path(const char *text)
 	       "'..'";
 }
 
+bool path_normal(const char *path, char ret[PATH_MAX])
+{
+	size_t n = 0;
+
+	ret[0] = '\0';
+	if (path[0] != '/' || strlen(path) >= PATH_MAX)
+		return false;
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if (len > NAME_MAX || (len == 2 && path[0] == '.' && path[1] == '.')) {
+			ret[0] = '\0';
+			return false;
+		}
+		if (len > 0 && !(len == 1 && path[0] == '.')) {
+			ret[n++] = '/';
+			memcpy(ret + n, path, len);
+			n += len;
+		}
+		path += len + (path[len] == '/');
+	}
+	if (n == 0)
+		ret[n++] = '/';
+	ret[n] = '\0';
+	return true;
+}
+
 const char *rule_absolute_path(const char *text)
 {
-	if (text[0] == '/' && strlen(text) < PATH_MAX && (!text[1] || has_plain_parts(text + 1)))
+	char normal[PATH_MAX];
+
+	if (path_normal(text, normal))
 		return NULL;
-	return "must be an absolute path without empty, '.' or '..' parts and without '/' at its "
-	       "end";
+	return "must be an absolute path without '..' parts";
 }
 
 const char *rule_local_profile(const char *text)

@@ -267,6 +267,23 @@ static void check_mount(
 	want_one_of(v, AT(at, "recursiveReadOnly"), mount->recursivereadonly, recursions);
 }
 
+/* Two paths that mean the same place are the same. */
+static bool mounted_before(const K8sContainer *c, size_t i)
+{
+	char path[PATH_MAX], other[PATH_MAX];
+
+	if (!is_set(c->volumemounts[i]->mountpath) ||
+		!path_normal(c->volumemounts[i]->mountpath, path))
+		return false;
+	for (size_t k = 0; k < i; k++) {
+		if (is_set(c->volumemounts[k]->mountpath) &&
+			path_normal(c->volumemounts[k]->mountpath, other) &&
+			strcmp(path, other) == 0)
+			return true;
+	}
+	return false;
+}
+
 void validate_mounts(const struct validation *v, const K8sContainer *c, const struct place *at)
 {
 	const struct place *list = AT(at, "volumeMounts");
@@ -277,15 +294,10 @@ void validate_mounts(const struct validation *v, const K8sContainer *c, const st
 		return;
 	for (size_t i = 0; i < c->n_volumemounts; i++) {
 		const struct place *here = AT_ITEM(list, i);
-		const char *path = c->volumemounts[i]->mountpath;
 
 		check_mount(v, c->volumemounts[i], here);
-		for (size_t k = 0; k < i; k++) {
-			if (!is_set(path) || !text_is(c->volumemounts[k]->mountpath, path))
-				continue;
+		if (mounted_before(c, i))
 			invalid(v, AT(here, "mountPath"), "%s must not be another mount's, too",
-				text_quote(quoted, path));
-			break;
-		}
+				text_quote(quoted, c->volumemounts[i]->mountpath));
 	}
 }
