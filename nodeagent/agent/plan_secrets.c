@@ -99,7 +99,7 @@ static int secret_add(struct job *job, const char *name, K8sKeyToPath *const *it
 	if (!secret)
 		return error_set(err, ERR_NOT_FOUND, 0, "project '%s' has no secret '%.253s'",
 			job->pod->project.name, name);
-	if (secret->node[0] && strcmp(secret->node, job->node->config->node_name) != 0)
+	if (strcmp(secret->node, job->node->config->node_name) != 0)
 		return error_set(err, ERR_PRECONDITION, 0,
 			"secret '%.253s' is sealed to node '%.253s', not to this one; seal it "
 			"again",
@@ -115,7 +115,6 @@ static int secret_add(struct job *job, const char *name, K8sKeyToPath *const *it
 	return secret_items(source, items, n, optional, err);
 }
 
-/* Takes 'content'. */
 static int file_add(
 	struct job *job, const char *path, int32_t mode, const char *content, struct error *err)
 {

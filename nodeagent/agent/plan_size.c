@@ -8,6 +8,7 @@
 /* Header, signature and the fixed part of the claims; names come on top, escaped at worst. */
 #define TOKEN_FIXED  2048
 #define TOKEN_FACTOR 8
+#define TOKEN_MAX    16384 /* what bulkhead-secretd signs at most (secrets/jwt.h) */
 
 struct use {
 	uint64_t pages; /* of one generation */
@@ -55,7 +56,9 @@ static uint64_t token_size(const struct plan_node *node, const Bulkhead__V1__Sec
 		       strlen(id->node) + strlen(id->node_uid) + strlen(token->audience) +
 		       strlen(node->config->token_issuer);
 
-	return TOKEN_FIXED + TOKEN_FACTOR * (uint64_t)names;
+	uint64_t size = TOKEN_FIXED + TOKEN_FACTOR * (uint64_t)names;
+
+	return size < TOKEN_MAX ? size : TOKEN_MAX;
 }
 
 void plan_secrets_size(const struct plan_node *node, const Bulkhead__V1__SecretsStage *stage,
@@ -71,10 +74,10 @@ void plan_secrets_size(const struct plan_node *node, const Bulkhead__V1__Secrets
 		use_file(&use, stage->files[i]->path, stage->files[i]->content.len);
 	/* Two generations while one replaces the other; at least a page, for 0 would mean no limit.
 	 */
-	*ret_size = 2 * use.pages + use.link_pages;
+	*ret_size = 2 * (use.pages + use.link_pages);
 	if (*ret_size == 0)
 		*ret_size = 1;
 	*ret_size *= PLAN_PAGE;
-	/* And the root, ..data and the ..data_tmp that becomes it. */
-	*ret_inodes = 2 * use.inodes + use.links + 3;
+	/* And the root, ..data and the ..data_tmp that becomes it; links to old names go last. */
+	*ret_inodes = 2 * (use.inodes + use.links) + 3;
 }

@@ -93,9 +93,11 @@ int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map
 			"spec.shareProcessNamespace: not honoured by this version; remove it");
 	if (plan->pod_uid[0] == '\0' || plan->cgroup[0] == '\0')
 		return error_set(err, ERR_INVALID, 0, "pod_uid and cgroup must be given");
-	if (!name_is_dns_label(plan->hostname))
-		return error_set(err, ERR_INVALID, 0, "hostname: '%.64s' is not a DNS label",
-			plan->hostname);
+	/* Dots are allowed, as in a pod's name; the kernel takes one byte more. */
+	if (!name_is_dns_subdomain(plan->hostname) || strlen(plan->hostname) >= HOST_NAME_MAX)
+		return error_set(err, ERR_INVALID, 0,
+			"hostname: '%.64s' is not a DNS name of at most %d characters", plan->hostname,
+			HOST_NAME_MAX - 1);
 	if (path_check("pod_dir", plan->pod_dir, err) < 0 || path_check("log_dir", plan->log_dir, err) < 0 ||
 		map_check(plan, map, err) < 0 || tmpfs_check(plan, err) < 0 ||
 		lines_check("etc_hosts", plan->etc_hosts, plan->n_etc_hosts, err) < 0 ||

@@ -13,7 +13,7 @@
 
 #define PLAN_LAYERS_MAX 128
 #define PLAN_MOUNTS_MAX 128
-#define PLAN_PATHS_MAX  256
+#define PLAN_PATHS_MAX  8448 /* one mask a CPU of the largest machine, and others */
 #define PLAN_ARGS_MAX   65536
 
 struct sandbox;
