@@ -94,7 +94,7 @@ OVS_A := $(OVS_CACHE)/src/build/lib/.libs/libopenvswitch.a
 comma := ,
 have = $(wildcard $(1))
 ifneq ($(call have,nodeagent/agent/main.c),)
-$(eval $(call binary,bulkhead-agent,nodeagent/agent/main.c,agent image cgroup net secrets auth proto lib,$(BASE_LIBS) -lsystemd -lcap -lselinux -lcrypto -lnftnl -lmnl))
+$(eval $(call binary,bulkhead-agent,nodeagent/agent/main.c,agent image cgroup secrets auth proto lib,$(BASE_LIBS) -lsystemd -lcap -lselinux -lcrypto))
 endif
 ifneq ($(call have,nodeagent/shim/main.c),)
 $(eval $(call binary,bulkhead-shim,nodeagent/shim/main.c,shim cgroup proto lib,$(BASE_LIBS) -lseccomp -lselinux -lcap))

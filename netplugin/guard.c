@@ -29,22 +29,10 @@ static struct nftnl_chain *chain_new(const char *name)
 	return chain;
 }
 
-static struct nftnl_table *table_new(void)
+static void put_table(struct mnl_nlmsg_batch *batch, uint32_t seq, struct nftnl_table *table)
 {
-	struct nftnl_table *table = nftnl_table_alloc();
-
-	if (!table)
-		return NULL;
-	nftnl_table_set_u32(table, NFTNL_TABLE_FAMILY, NFPROTO_NETDEV);
-	nftnl_table_set_str(table, NFTNL_TABLE_NAME, GUARD_TABLE);
-	return table;
-}
-
-static void put_table(struct mnl_nlmsg_batch *batch, uint16_t type, uint16_t flags, uint32_t seq,
-	struct nftnl_table *table)
-{
-	struct nlmsghdr *message = nftnl_nlmsg_build_hdr(
-		mnl_nlmsg_batch_current(batch), type, NFPROTO_NETDEV, flags | NLM_F_ACK, seq);
+	struct nlmsghdr *message = nftnl_nlmsg_build_hdr(mnl_nlmsg_batch_current(batch),
+		NFT_MSG_NEWTABLE, NFPROTO_NETDEV, NLM_F_CREATE | NLM_F_ACK, seq);
 
 	nftnl_table_nlmsg_build_payload(message, table);
 	mnl_nlmsg_batch_next(batch);
@@ -60,17 +48,14 @@ static void put_chain(struct mnl_nlmsg_batch *batch, uint16_t type, uint16_t fla
 	mnl_nlmsg_batch_next(batch);
 }
 
-/*
- * One nf_tables transaction: a chain of 'type' behind its new table (may be NULL), or without a
- * chain the table's end.
- */
+/* Sends table (may be NULL) and chain in one nf_tables transaction. */
 static int commit(int fd, struct nftnl_table *table, struct nftnl_chain *chain, uint16_t type,
 	uint16_t flags, struct error *err)
 {
 	char buffer[NETLINK_BUFFER];
 	struct mnl_nlmsg_batch *batch = mnl_nlmsg_batch_start(buffer, sizeof(buffer) / 2);
 	uint32_t seq = netlink_seq();
-	unsigned acks = 0;
+	unsigned acks = 1;
 	int r;
 
 	if (!batch)
@@ -78,14 +63,10 @@ static int commit(int fd, struct nftnl_table *table, struct nftnl_chain *chain, 
 	nftnl_batch_begin(mnl_nlmsg_batch_current(batch), seq++);
 	mnl_nlmsg_batch_next(batch);
 	if (table) {
-		put_table(batch, chain ? NFT_MSG_NEWTABLE : NFT_MSG_DELTABLE,
-			chain ? NLM_F_CREATE : 0, seq++, table);
+		put_table(batch, seq++, table);
 		acks++;
 	}
-	if (chain) {
-		put_chain(batch, type, flags, seq++, chain);
-		acks++;
-	}
+	put_chain(batch, type, flags, seq++, chain);
 	nftnl_batch_end(mnl_nlmsg_batch_current(batch), seq);
 	mnl_nlmsg_batch_next(batch);
 	r = netlink_request(fd, mnl_nlmsg_batch_head(batch), mnl_nlmsg_batch_size(batch), acks, err);
@@ -95,13 +76,15 @@ static int commit(int fd, struct nftnl_table *table, struct nftnl_chain *chain, 
 
 int guard_add(int fd, const char *name, struct error *err)
 {
-	struct nftnl_table *table = table_new();
+	struct nftnl_table *table = nftnl_table_alloc();
 	struct nftnl_chain *chain = chain_new(name);
 	int r = -1;
 
 	if (!table || !chain) {
 		error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory");
 	} else {
+		nftnl_table_set_u32(table, NFTNL_TABLE_FAMILY, NFPROTO_NETDEV);
+		nftnl_table_set_str(table, NFTNL_TABLE_NAME, GUARD_TABLE);
 		nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, NF_NETDEV_INGRESS);
 		nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, PRIORITY);
 		nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_DROP);
@@ -127,19 +110,5 @@ int guard_remove(int fd, const char *name, struct error *err)
 	nftnl_chain_free(chain);
 	if (r != 0 && r != ENOENT)
 		return error_prefix(err, "cannot take the guard off link '%s'", name);
-	return 0;
-}
-
-int guard_destroy(int fd, struct error *err)
-{
-	struct nftnl_table *table = table_new();
-	int r;
-
-	if (!table)
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory");
-	r = commit(fd, table, NULL, NFT_MSG_DELTABLE, 0, err);
-	nftnl_table_free(table);
-	if (r != 0 && r != ENOENT)
-		return error_prefix(err, "cannot remove nf_tables table '%s'", GUARD_TABLE);
 	return 0;
 }

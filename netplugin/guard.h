@@ -22,7 +22,4 @@ int guard_add(int fd, const char *name, struct error *err);
 /* Takes the guard away; succeeds when there is none. To be called with the link down. */
 int guard_remove(int fd, const char *name, struct error *err);
 
-/* Takes the table away with all guards; succeeds when there is none. For a node's end. */
-int guard_destroy(int fd, struct error *err);
-
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,14 +11,16 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/nft.h"
 #include "nodeagent/agent/ovs.h"
 #include "nodeagent/agent/pods.h"
-#include "netplugin/guard.h"
+
+#define GUARD_TABLE "bulkhead" /* netplugin/guard.h's */
 
 /* What Bulkhead makes in <state>; nothing else there is touched. */
 static const char *const state_names[] = { "pods", "logs", "images", "keys", "pki", "cluster.db",
-	"cluster.db.new", ".cluster.db.~lock~", ".cluster.db.new.~lock~", "context.yaml",
-	"agent.log" };
+	"cluster.db.new", ".cluster.db.~lock~", ".cluster.db.new.~lock~", ".cluster.db.tmp.~lock~",
+	"context.yaml", "agent.log" };
 
 static int remove_pods(struct agent *agent, bool purge, struct error *err)
 {
@@ -32,13 +35,9 @@ static int remove_ovs(struct agent *agent, bool purge, struct error *err)
 
 static int remove_guard(struct agent *agent, bool purge, struct error *err)
 {
-	cleanup_close int fd = -1;
-
 	(void)agent;
 	(void)purge;
-	if (guard_open(&fd, err) < 0)
-		return -1;
-	return guard_destroy(fd, err);
+	return nft_table_remove(NFPROTO_NETDEV, GUARD_TABLE, err);
 }
 
 /* Groups of pods are gone by now; one that still has processes is reported, not forced. */

@@ -16,7 +16,7 @@ nodeagent/image | lib proto
 nodeagent/shim | lib proto nodeagent/cgroup
 nodeagent/cluster | lib proto auth
 nodeagent/api | lib proto
-nodeagent/agent | lib proto auth nodeagent/cgroup nodeagent/image
+nodeagent/agent | lib proto auth secrets nodeagent/cgroup nodeagent/image
 nodeagent/ctl | lib proto auth secrets
 '
 status=0
