@@ -81,6 +81,7 @@ static pid_t spawn(const char *const *argv, int agent_fd)
 		_exit(98);
 	if (agent_fd == 3)
 		fcntl(3, F_SETFD, 0);
+	close_range(agent_fd >= 0 ? 4 : 3, ~0u, 0); /* what the test itself inherited */
 	execv(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(97);
 }

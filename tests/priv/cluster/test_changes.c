@@ -190,7 +190,7 @@ static void a_project_has_room_for_so_many_secrets(void **state)
 	Bulkhead__V1__ClusterSecret m = BULKHEAD__V1__CLUSTER_SECRET__INIT;
 	uint8_t sealed[] = { 1, 2, 3 };
 	uint32_t serials[1000];
-	char name[16];
+	char name[32];
 
 	(void)state;
 	m.project = (char *)(uintptr_t) "red";
@@ -344,7 +344,7 @@ static void others_changes_are_told(void **state)
 static void a_large_snapshot_comes_in_pieces(void **state)
 {
 	struct daemon other;
-	char name[16];
+	char name[32];
 
 	(void)state;
 	for (int i = 0; i < 7; i++) {
@@ -374,7 +374,7 @@ static void a_large_snapshot_comes_in_pieces(void **state)
 /* Bytes of one project: 32 MiB of base64 are 16 of the largest. */
 static void a_project_has_room_for_so_many_bytes(void **state)
 {
-	char name[16];
+	char name[32];
 
 	(void)state;
 	for (int i = 7; i < 15; i++) {
