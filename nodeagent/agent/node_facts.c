@@ -1,0 +1,83 @@
+#include "nodeagent/agent/node_facts.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/fdio.h"
+#include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/cluster.h"
+
+#define RESOLV_CONF     "/etc/resolv.conf"
+#define RESOLV_SIZE_MAX 65536
+#define CA_SIZE_MAX     65536
+#define CA_PATH         "pki/ca.pem"
+
+static void read_memory(struct plan_node *node)
+{
+	struct sysinfo info;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (sysinfo(&info) == 0)
+		node->memory_bytes = (uint64_t)info.totalram * info.mem_unit;
+	node->cpu_millis = cpus > 0 ? (uint64_t)cpus * 1000 : 1000;
+	node->selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
+}
+
+/* No file, or one that cannot be read: the pods get none of its servers. */
+static void read_resolv(struct node_facts *facts)
+{
+	size_t size;
+	size_t n = 0;
+	char *rest = NULL;
+
+	free(facts->resolv_text);
+	facts->resolv_text = NULL;
+	if (file_read_at(AT_FDCWD, RESOLV_CONF, RESOLV_SIZE_MAX, &facts->resolv_text, &size,
+		    NULL) == 0) {
+		for (char *line = strtok_r(facts->resolv_text, "\n", &rest);
+			line && n < NODE_RESOLV_LINES_MAX; line = strtok_r(NULL, "\n", &rest))
+			facts->resolv[n++] = line;
+	}
+	facts->resolv[n] = NULL;
+}
+
+void node_facts_refresh(struct node_facts *facts, const struct agent *agent)
+{
+	const Bulkhead__V1__ClusterNode *row =
+		cluster_node(agent->cluster, agent->config->node_name);
+
+	if (row) {
+		snprintf(facts->uid, sizeof(facts->uid), "%s", row->uid);
+		snprintf(facts->address, sizeof(facts->address), "%s", row->address);
+	}
+	read_resolv(facts);
+}
+
+int node_facts_read(struct node_facts *ret, const struct agent *agent, struct error *err)
+{
+	size_t size;
+
+	*ret = (struct node_facts){ 0 };
+	if (file_read_at(agent->state_dirfd, CA_PATH, CA_SIZE_MAX, &ret->ca_pem, &size, err) < 0)
+		return error_prefix(err, "the cluster's CA");
+	ret->node.config = agent->config;
+	ret->node.ca_pem = ret->ca_pem;
+	ret->node.node_uid = ret->uid;
+	ret->node.node_address = ret->address;
+	ret->node.resolv = ret->resolv;
+	read_memory(&ret->node);
+	node_facts_refresh(ret, agent);
+	return 0;
+}
+
+void node_facts_done(struct node_facts *facts)
+{
+	free(facts->ca_pem);
+	free(facts->resolv_text);
+	*facts = (struct node_facts){ 0 };
+}
