@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/pod_edit.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "nodeagent/agent/cluster.h"
-#include "nodeagent/agent/message_text.h"
 #include "nodeagent/agent/pod_store.h"
 #include "nodeagent/agent/timer.h"
 
@@ -309,9 +309,9 @@ static void do_report_lost(struct pod *pod)
 	streams_end(pod, &why);
 	if (!pod->progress->lost) {
 		pod->progress->lost = true;
-		message_text_set(&pod->progress->reason, "ShimExited");
-		message_text_set(&pod->progress->message,
-			"the pod's shim was killed or crashed, and its containers with it");
+		edit_string(&pod->progress->reason, "ShimExited", NULL);
+		edit_string(&pod->progress->message,
+			"the pod's shim was killed or crashed, and its containers with it", NULL);
 		pod_record(pod, true, "ShimExited",
 			"the pod's shim was killed or crashed; its containers are ended");
 		pod_containers_lost(pod);
@@ -328,7 +328,7 @@ static void do_clear(struct pod *pod)
 
 static void do_keep(struct pod *pod)
 {
-	message_text_set(&pod->progress->address, "");
+	edit_string(&pod->progress->address, "", NULL);
 	pod->progress->ended = true;
 	pod_save(pod);
 }

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/pod_edit.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
-#include "nodeagent/agent/message_text.h"
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/signal_name.h"
 #include "nodeagent/agent/status.h"
@@ -296,9 +296,9 @@ static void run_record(struct pod_container *c, const Bulkhead__V1__ContainerRun
 	*run = *facts;
 	run->number = p->restarts;
 	if (reason)
-		message_text_set(&run->reason, reason);
+		edit_string(&run->reason, reason, NULL);
 	if (message)
-		message_text_set(&run->message, message);
+		edit_string(&run->message, message, NULL);
 	if (run->started_usec && run->finished_usec - run->started_usec > LONG_RUN_USEC)
 		p->in_row = 0;
 	run_free(p->before);

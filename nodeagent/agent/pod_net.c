@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/pod_edit.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
-#include "nodeagent/agent/message_text.h"
 #include "nodeagent/agent/netd.h"
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/timer.h"
@@ -63,7 +63,7 @@ static void try_later(struct pod *pod)
 
 static void up(struct pod *pod, const Bulkhead__V1__NetPlugged *port)
 {
-	message_text_set(&pod->progress->address, port->address);
+	edit_string(&pod->progress->address, port->address, NULL);
 	snprintf(pod->net.mac, sizeof(pod->net.mac), "%s", port->mac);
 	snprintf(pod->net.port, sizeof(pod->net.port), "%s", port->port);
 	pod->net.stage = NET_UP;

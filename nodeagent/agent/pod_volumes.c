@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/pod_edit.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "nodeagent/agent/cluster.h"
-#include "nodeagent/agent/message_text.h"
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/secretd.h"
 #include "nodeagent/agent/timer.h"
@@ -149,7 +149,7 @@ static int own(struct pod_volume *v, const char *directory, struct error *err)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot hold a volume");
 	if (plan_volume_own(&v->pod->pods->facts.node, &plan, v->index, &message, err) < 0)
 		return -1;
-	message_text_set(&message->directory, directory);
+	edit_string(&message->directory, directory, NULL);
 	n = shim_send(v->pod->shim, IPC_VOLUME_OWN, &message->base, err);
 	bulkhead__v1__volume_own__free_unpacked(message, NULL);
 	return n;

@@ -1,0 +1,331 @@
+/* PodLogs and Exec: authorized here; the bytes go between bulkhead-api and the files or the shim.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "auth/pod_edit.h"
+#include "auth/scc.h"
+#include "lib/cleanup.h"
+#include "nodeagent/agent/api.h"
+#include "nodeagent/agent/pod.h"
+
+#define LOG_CHANGES (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE)
+
+/* One call that goes on, in its pod's list. */
+struct stream {
+	struct stream *next;
+	struct pod *pod;
+	struct call *call;
+	bool exec;
+	bool started; /* exec: its descriptors were handed on */
+	uint64_t exec_id;
+	const struct pod_container *container; /* logs: whose run is followed */
+};
+
+static void stream_free(struct stream *stream)
+{
+	struct stream **at = &stream->pod->streams;
+
+	while (*at != stream)
+		at = &(*at)->next;
+	*at = stream->next;
+	stream->pod->streams_len--;
+	free(stream);
+}
+
+static void exec_kill(const struct stream *stream)
+{
+	Bulkhead__V1__ExecKill message = BULKHEAD__V1__EXEC_KILL__INIT;
+
+	message.id = stream->exec_id;
+	/* A shim that is gone has ended it already. */
+	shim_send(stream->pod->shim, IPC_EXEC_KILL, &message.base, NULL);
+}
+
+/* The caller went away. */
+static void on_call_gone(struct call *call)
+{
+	struct stream *stream = call->state;
+
+	if (stream->exec)
+		exec_kill(stream);
+	stream_free(stream);
+}
+
+static int stream_new(struct stream **ret, struct pod *pod, struct call *call, struct error *err)
+{
+	struct stream *stream;
+
+	if (pod->streams_len >= POD_STREAMS_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"%d logs and execs of this pod are under way; end some of them",
+			POD_STREAMS_MAX);
+	stream = calloc(1, sizeof(*stream));
+	if (!stream)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a stream");
+	stream->pod = pod;
+	stream->call = call;
+	stream->next = pod->streams;
+	pod->streams = stream;
+	pod->streams_len++;
+	call->state = stream;
+	call->gone = on_call_gone;
+	*ret = stream;
+	return 0;
+}
+
+/* Frees the stream first: an ended call must not be touched. */
+static void stream_fail(struct stream *stream, const struct error *err)
+{
+	struct call *call = stream->call;
+
+	stream_free(stream);
+	call_fail(call, err);
+}
+
+/* The named pod and container; "" is the first main one. */
+static struct pod_container *target(const struct pods *pods, const char *project, const char *name,
+	const char *container, struct error *err)
+{
+	struct pod *pod = pods_find(pods, project, name);
+	struct pod_container *c;
+
+	if (!pod) {
+		error_set(err, ERR_NOT_FOUND, 0, "pod '%.253s' is not there in project '%.63s'",
+			name, project);
+		return NULL;
+	}
+	c = container[0] ? pod_container_find(pod, container) : &pod->containers[pod->inits];
+	if (!c)
+		error_set(err, ERR_NOT_FOUND, 0, "container: pod '%s' has none named '%.63s'", name,
+			container);
+	return c;
+}
+
+/* ---- logs ---------------------------------------------------------------------------------- */
+
+static int changes_open(int log_dirfd, struct error *err)
+{
+	cleanup_close int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", log_dirfd);
+	if (fd < 0 || inotify_add_watch(fd, path, LOG_CHANGES) < 0)
+		return error_set(
+			err, error_code_of(errno), errno, "cannot follow the log directory");
+	return take_fd(&fd);
+}
+
+/* Whether there will be more in the log of its current or next run. */
+static bool writes(const struct pod_container *c)
+{
+	return c->stage != CONTAINER_ENDED && !c->pod->progress->lost;
+}
+
+static int check_logs(
+	const struct pod_container *c, const Bulkhead__V1__PodLogsRequest *r, struct error *err)
+{
+	if (r->follow && r->previous)
+		return error_set(err, ERR_INVALID, 0,
+			"previous: an earlier run has ended, there is nothing to follow");
+	if (!r->follow && !c->started_usec && !c->progress->run && c->stage != CONTAINER_STARTING)
+		return error_set(err, ERR_PRECONDITION, 0, "container '%s' has not started: %s%s%s",
+			c->spec->name, c->reason ? c->reason : "waiting", c->message ? ": " : "",
+			c->message ? c->message : "");
+	return 0;
+}
+
+static int logs(struct pod_container *c, struct call *call, struct error *err)
+{
+	const Bulkhead__V1__PodLogsRequest *r = (const Bulkhead__V1__PodLogsRequest *)call->message;
+	bool follow = r->follow && writes(c);
+	cleanup_close int dirfd = -1;
+	cleanup_close int changes_fd = -1;
+	struct stream *stream;
+
+	if (check_logs(c, r, err) < 0)
+		return -1;
+	dirfd = pod_container_logs_open(c->pod, c->spec->name, err);
+	if (dirfd < 0)
+		return -1;
+	changes_fd = changes_open(dirfd, err);
+	if (changes_fd < 0 || (follow && stream_new(&stream, c->pod, call, err) < 0))
+		return -1;
+	if (follow)
+		stream->container = c;
+	call_reply_stream(call, BULKHEAD__V1__STREAM_KIND__STREAM_LOGS,
+		(const int[]){ dirfd, changes_fd }, 2);
+	/* The end says: what is there is all. */
+	if (!follow)
+		call_end(call);
+	return 0;
+}
+
+void method_pod_logs(struct agent *agent, struct call *call)
+{
+	const Bulkhead__V1__PodLogsRequest *r = (const Bulkhead__V1__PodLogsRequest *)call->message;
+	struct error err = { 0 };
+	struct pod_container *c = target(agent->pods, r->project, r->pod, r->container, &err);
+
+	if (!c || logs(c, call, &err) < 0)
+		call_fail(call, &err);
+}
+
+void streams_run_ended(struct pod *pod, const struct pod_container *container)
+{
+	struct stream *next;
+
+	for (struct stream *s = pod->streams; s; s = next) {
+		struct call *call = s->call;
+
+		next = s->next;
+		if (s->exec || s->container != container)
+			continue;
+		stream_free(s);
+		call_end(call);
+	}
+}
+
+/* ---- exec ---------------------------------------------------------------------------------- */
+
+/*
+ * OpenShift's SCCExecRestrictions: who runs something in a pod must be one who could have made it
+ * as it is, by constraints of their own and not of its service account.
+ */
+static int exec_allowed(const struct pod *pod, const struct call *call, struct error *err)
+{
+	struct plan_pod plan = pod_plan(pod);
+	struct scc_subject user = { 0 };
+	struct scc_result result;
+	K8sPod *copy = edit_copy(pod->object, err);
+	int n = -1;
+
+	if (!copy)
+		return -1;
+	if (rbac_scc_subject(&call->principal, &user, err) == 0)
+		n = scc_admit(&user, NULL, &plan.project, copy, &result, NULL, err);
+	scc_subject_done(&user);
+	k8s_pod_free(copy);
+	return n < 0 ? error_prefix(err, "exec into this pod") : 0;
+}
+
+static int check_start(
+	const struct pod_container *c, const Bulkhead__V1__ExecStart *start, struct error *err)
+{
+	if (start->n_command == 0 || !start->command[0][0])
+		return error_set(err, ERR_INVALID, 0, "command: required");
+	if (c->stage != CONTAINER_RUNNING || c->pod->state == POD_ADOPTING)
+		return error_set(err, ERR_PRECONDITION, 0, "container '%s' does not run%s%s",
+			c->spec->name, c->reason ? ": " : "", c->reason ? c->reason : "");
+	return 0;
+}
+
+static int exec_send(struct stream *stream, const struct pod_container *c,
+	const Bulkhead__V1__ExecStart *start, struct error *err)
+{
+	Bulkhead__V1__ExecPlan plan = BULKHEAD__V1__EXEC_PLAN__INIT;
+
+	plan.id = stream->exec_id;
+	plan.container = c->spec->name;
+	plan.args = start->command;
+	plan.n_args = start->n_command;
+	plan.tty = start->tty;
+	plan.stdin = start->stdin;
+	plan.rows = start->rows;
+	plan.columns = start->columns;
+	plan.term = start->term;
+	return shim_send(c->pod->shim, IPC_EXEC_PLAN, &plan.base, err);
+}
+
+static int exec(struct pod_container *c, struct call *call, const Bulkhead__V1__ExecStart *start,
+	struct error *err)
+{
+	struct stream *stream;
+
+	if (check_start(c, start, err) < 0 || exec_allowed(c->pod, call, err) < 0 ||
+		stream_new(&stream, c->pod, call, err) < 0)
+		return -1;
+	stream->exec = true;
+	stream->exec_id = ++c->pod->pods->next_exec;
+	if (exec_send(stream, c, start, err) == 0)
+		return 0;
+	stream_free(stream);
+	return -1;
+}
+
+void method_exec(struct agent *agent, struct call *call)
+{
+	const Bulkhead__V1__ExecStart *start =
+		((const Bulkhead__V1__ExecRequest *)call->message)->start;
+	struct pod_container *c = NULL;
+	struct error err = { 0 };
+
+	if (!start)
+		error_set(&err, ERR_INVALID, 0, "start: required");
+	else
+		c = target(agent->pods, start->project, start->pod, start->container, &err);
+	if (!c || exec(c, call, start, &err) < 0)
+		call_fail(call, &err);
+}
+
+static struct stream *exec_find(const struct pod *pod, uint64_t id)
+{
+	for (struct stream *s = pod->streams; s; s = s->next) {
+		if (s->exec && s->exec_id == id)
+			return s;
+	}
+	return NULL;
+}
+
+void streams_exec_started(
+	struct pod *pod, const Bulkhead__V1__ExecStarted *message, struct ipc_frame *frame)
+{
+	struct stream *stream = exec_find(pod, message->id);
+	struct error err = { 0 };
+
+	if (!stream)
+		return;
+	if (ipc_error_unpack(message->error, &err) < 0) {
+		stream_fail(stream, &err);
+		return;
+	}
+	stream->started = true;
+	call_reply_stream(
+		stream->call, BULKHEAD__V1__STREAM_KIND__STREAM_EXEC, frame->fds, frame->fds_len);
+}
+
+void streams_exec_exited(struct pod *pod, const Bulkhead__V1__ExecExited *message)
+{
+	Bulkhead__V1__ExecResponse response = BULKHEAD__V1__EXEC_RESPONSE__INIT;
+	struct stream *stream = exec_find(pod, message->id);
+	struct call *call;
+
+	if (!stream)
+		return;
+	call = stream->call;
+	stream_free(stream);
+	response.exited = true;
+	response.exit_code = message->exit_code;
+	call_reply(call, &response.base, true);
+}
+
+void streams_end(struct pod *pod, const struct error *why)
+{
+	struct error gone = { 0 };
+
+	error_set(&gone, ERR_UNAVAILABLE, 0, "the pod is gone");
+	while (pod->streams) {
+		struct stream *s = pod->streams;
+		struct call *call = s->call;
+
+		if (s->exec) {
+			stream_fail(s, why ? why : &gone);
+		} else {
+			stream_free(s);
+			call_end(call);
+		}
+	}
+}
