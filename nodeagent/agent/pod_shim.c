@@ -136,8 +136,8 @@ static int watch(struct shim *shim, int *fd, struct error *err)
 
 int shim_spawn(struct shim **ret, const struct shim_config *config, struct error *err)
 {
-	char *argv[] = { (char *)(uintptr_t) "bulkhead-shim", (char *)(uintptr_t) "--socket",
-		(char *)(uintptr_t)config->socket, NULL };
+	const char *const argv[] = { "bulkhead-shim", "--socket", config->socket, NULL };
+	struct spawn_config program = { .program = config->program, .argv = argv };
 	struct shim *shim = allocate(config, err);
 	int pair[2];
 	int r;
@@ -148,7 +148,8 @@ int shim_spawn(struct shim **ret, const struct shim_config *config, struct error
 		shim_free(shim);
 		return -1;
 	}
-	r = spawn_program(&shim->process, config->program, argv, pair[1], err);
+	program.fd = pair[1];
+	r = spawn_program(&shim->process, &program, err);
 	close(pair[1]);
 	if (r < 0 || watch(shim, &pair[0], err) < 0) {
 		cleanup_close_fn(&pair[0]);
