@@ -81,7 +81,7 @@ static void test_differs(void **unused)
 			  "containers: [{name: m, image: i, args: [a, b]}], restartPolicy: Never"),
 			"spec.restartPolicy" },
 		{ POD("name: a, labels: {x: '1', b: '2'}",
-			  "containers: [{name: m, image: i, args: [a, b]}, {name: n}]"),
+			  "containers: [{name: m, image: i, args: [a, b]}, {name: o}]"),
 			"spec.containers[1]" },
 		{ POD("name: a, labels: {x: '1', b: '2'}",
 			  "containers: [{name: m, image: i, args: [a, b], resources: {limits: "
