@@ -176,7 +176,7 @@ static int add_token(struct work *w, size_t i, struct error *err)
 			.data = w->tokens[i],
 			.size = strlen(w->tokens[i]),
 			.source = "a service account token" },
-		-1, err);
+		source->mode ? source->mode : -1, err);
 }
 
 static int add_plain(struct work *w, size_t i, struct error *err)

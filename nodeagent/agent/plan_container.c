@@ -50,7 +50,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod,
 	if (edit_string(&plan->name, plan_or_empty(container->name), err) < 0 ||
 		layers_fill(image, plan, err) < 0 ||
 		rights_fill(node, pod, container, image, plan, err) < 0 ||
-		plan_mounts(spec, container, plan, err) < 0 ||
+		plan_mounts(pod, container, plan, err) < 0 ||
 		plan_limits_container(spec, container, &plan->limits, err) < 0 ||
 		plan_oom_score_adj(node, pod->pod, container, &plan->oom_score_adj, err) < 0)
 		return -1;

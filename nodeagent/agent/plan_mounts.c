@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "auth/pod_edit.h"
+#include "auth/pod_view.h"
 #include "lib/cleanup.h"
+#include "nodeagent/agent/plan_ids.h"
 #include "nodeagent/agent/plan_text.h"
 #include "nodeagent/agent/plan_volumes.h"
 
@@ -63,9 +65,21 @@ static int mount_refuse(const K8sVolumeMount *m, struct error *err)
 	return 0;
 }
 
-static int mount_fill(const K8sPodSpec *spec, const K8sVolumeMount *m, Bulkhead__V1__Mount *ret,
+/* What is made in an emptyDir belongs to spec.securityContext.fsGroup. */
+static int group_fill(const struct plan_pod *pod, Bulkhead__V1__Mount *ret, struct error *err)
+{
+	int64_t group;
+
+	if (ret->kind != BULKHEAD__V1__MOUNT_KIND__MOUNT_EMPTY_DIR ||
+		!plan_fs_group(pod->pod, &group))
+		return 0;
+	return plan_id_outside(pod, "spec.securityContext.fsGroup", group, &ret->gid, err);
+}
+
+static int mount_fill(const struct plan_pod *pod, const K8sVolumeMount *m, Bulkhead__V1__Mount *ret,
 	struct error *err)
 {
+	const K8sPodSpec *spec = view_spec(pod->pod);
 	const char *name = plan_or_empty(m->name);
 	const K8sVolume *volume = volume_find(spec, name);
 	enum plan_volume kind = volume ? plan_volume_kind(volume) : PLAN_VOLUME_NONE;
@@ -83,7 +97,9 @@ static int mount_fill(const K8sPodSpec *spec, const K8sVolumeMount *m, Bulkhead_
 	ret->read_only = m->readonly || kind == PLAN_VOLUME_SECRET;
 	if (path_clean(plan_or_empty(m->mountpath), &ret->target, err) < 0)
 		return error_prefix(err, "mountPath");
-	return edit_string(&ret->volume, name, err);
+	if (edit_string(&ret->volume, name, err) < 0)
+		return -1;
+	return group_fill(pod, ret, err);
 }
 
 static size_t depth(const char *path)
@@ -113,7 +129,7 @@ static int mount_place(Bulkhead__V1__ContainerPlan *plan, struct error *err)
 	return 0;
 }
 
-int plan_mounts(const K8sPodSpec *spec, const K8sContainer *container,
+int plan_mounts(const struct plan_pod *pod, const K8sContainer *container,
 	Bulkhead__V1__ContainerPlan *plan, struct error *err)
 {
 	char field[PLAN_FIELD_SIZE];
@@ -124,10 +140,10 @@ int plan_mounts(const K8sPodSpec *spec, const K8sContainer *container,
 
 		if (!m)
 			return -1;
-		if (mount_fill(spec, container->volumemounts[i], m, err) < 0 ||
+		if (mount_fill(pod, container->volumemounts[i], m, err) < 0 ||
 			mount_place(plan, err) < 0)
 			return error_prefix(err, "%s.volumeMounts[%zu]",
-				plan_container_field(spec, container, field), i);
+				plan_container_field(view_spec(pod->pod), container, field), i);
 	}
 	return 0;
 }

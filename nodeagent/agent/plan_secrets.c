@@ -7,7 +7,6 @@
 #include "nodeagent/agent/plan_account.h"
 #include "nodeagent/agent/plan_field.h"
 #include "nodeagent/agent/plan_ids.h"
-#include "nodeagent/agent/plan_security.h"
 #include "nodeagent/agent/plan_text.h"
 #include "nodeagent/agent/plan_volumes.h"
 
@@ -17,9 +16,9 @@
 #define ITEM_DESC     (&bulkhead__v1__secret_item__descriptor)
 #define TOKEN_DESC    (&bulkhead__v1__token_source__descriptor)
 #define FILE_DESC     (&bulkhead__v1__plain_file__descriptor)
-#define OWN_DESC      (&bulkhead__v1__volume_own__descriptor)
 
 #define FILE_MODE     0644
+#define TOKEN_MODE    0600
 #define TOKEN_SECONDS 3600 /* what expirationSeconds is when it is not given */
 #define CA_KEY        "ca.crt"
 
@@ -203,11 +202,15 @@ static int token_add(
 	Bulkhead__V1__TokenSource *token =
 		edit_append(&job->stage->tokens, &job->stage->n_tokens, TOKEN_DESC, err);
 	const char *audience = plan_or_empty(from->audience);
+	int64_t id;
 
 	if (!token || edit_string(&token->path, plan_or_empty(from->path), err) < 0)
 		return -1;
 	token->expiration_seconds =
 		from->has_expirationseconds ? from->expirationseconds : TOKEN_SECONDS;
+	/* As upstream: its user's alone, where it is known who that is (plan_volume_own). */
+	if (plan_token_user(view_spec(job->pod->pod), &id) || plan_fs_group(job->pod->pod, &id))
+		token->mode = TOKEN_MODE;
 	return edit_string(
 		&token->audience, audience[0] ? audience : job->node->config->token_issuer, err);
 }
@@ -299,24 +302,16 @@ static int identity_fill(const struct job *job, struct error *err)
 	return edit_string(&id->node_uid, plan_or_empty(job->node->node_uid), err);
 }
 
-static const K8sVolume *volume_at(
-	const struct plan_pod *pod, size_t i, size_t *ret_index, struct error *err)
-{
-	const K8sVolume *volume = plan_secret_volume(view_spec(pod->pod), i, ret_index);
-
-	if (!volume)
-		error_set(err, ERR_INTERNAL, 0, "the pod has no secret volume %zu", i);
-	return volume;
-}
-
 int plan_secrets(const struct plan_node *node, const struct plan_pod *pod, size_t i,
 	plan_find_secret find, void *user, Bulkhead__V1__SecretsStage **ret, struct error *err)
 {
 	struct job job = { .node = node, .pod = pod, .find = find, .user = user };
 	size_t index;
-	const K8sVolume *volume = volume_at(pod, i, &index, err);
+	const K8sVolume *volume = plan_secret_volume(view_spec(pod->pod), i, &index);
 
-	if (!volume || edit_message(&job.stage, STAGE_DESC, err) < 0)
+	if (!volume)
+		return error_set(err, ERR_INTERNAL, 0, "the pod has no secret volume %zu", i);
+	if (edit_message(&job.stage, STAGE_DESC, err) < 0)
 		return -1;
 	if (identity_fill(&job, err) < 0 ||
 		edit_string(&job.stage->volume, plan_or_empty(volume->name), err) < 0 ||
@@ -325,62 +320,5 @@ int plan_secrets(const struct plan_node *node, const struct plan_pod *pod, size_
 		return error_prefix(err, "spec.volumes[%zu]", index);
 	}
 	*ret = job.stage;
-	return 0;
-}
-
-static bool has_token(const K8sVolume *volume)
-{
-	const K8sProjectedVolumeSource *s = volume->volumesource->projected;
-
-	for (size_t i = 0; s && i < s->n_sources; i++) {
-		if (s->sources[i]->serviceaccounttoken)
-			return true;
-	}
-	return false;
-}
-
-/* The user that all containers run as, 0 when they differ or the image decides. */
-static int64_t common_user(const K8sPodSpec *spec)
-{
-	int64_t common = -1;
-
-	for (size_t i = 0; i < spec->n_initcontainers + spec->n_containers; i++) {
-		const K8sContainer *c = i < spec->n_initcontainers
-						? spec->initcontainers[i]
-						: spec->containers[i - spec->n_initcontainers];
-		int64_t user;
-
-		if (!plan_run_as_user(spec->securitycontext, c->securitycontext, &user) ||
-			(common >= 0 && user != common))
-			return 0;
-		common = user;
-	}
-	return common < 0 ? 0 : common;
-}
-
-int plan_volume_own(const struct plan_node *node, const struct plan_pod *pod, size_t i,
-	Bulkhead__V1__VolumeOwn **ret, struct error *err)
-{
-	const K8sPodSpec *spec = view_spec(pod->pod);
-	size_t index;
-	const K8sVolume *volume = volume_at(pod, i, &index, err);
-	/* As upstream: a token is its user's, everything else the pod's root's. */
-	int64_t user = volume && has_token(volume) ? common_user(spec) : 0;
-	int64_t group;
-	Bulkhead__V1__VolumeOwn *own = NULL;
-
-	(void)node;
-	if (!volume || edit_message(&own, OWN_DESC, err) < 0)
-		return -1;
-	own->group_readable = plan_fs_group(pod->pod, &group);
-	if (!own->group_readable)
-		group = 0;
-	if (edit_string(&own->volume, plan_or_empty(volume->name), err) < 0 ||
-		plan_id_outside(pod, "securityContext.runAsUser", user, &own->uid, err) < 0 ||
-		plan_id_outside(pod, "spec.securityContext.fsGroup", group, &own->gid, err) < 0) {
-		bulkhead__v1__volume_own__free_unpacked(own, NULL);
-		return -1;
-	}
-	*ret = own;
 	return 0;
 }

@@ -24,6 +24,9 @@ enum plan_volume plan_volume_kind(const K8sVolume *volume);
  */
 const K8sVolume *plan_secret_volume(const K8sPodSpec *spec, size_t i, size_t *ret_index);
 
+/* The user that all containers run as. False when they differ or an image decides. */
+bool plan_token_user(const K8sPodSpec *spec, int64_t *ret);
+
 /* Bytes and inodes that what is staged needs, twice over: old and new are there while it changes.
  */
 void plan_secrets_size(const struct plan_node *node, const Bulkhead__V1__SecretsStage *stage,
@@ -34,7 +37,7 @@ int plan_tmpfs(const struct plan_node *node, const struct plan_pod *pod, plan_fi
 	void *user, Bulkhead__V1__SandboxPlan *plan, struct error *err);
 
 /* Sets plan->mounts, outer ones before those within them. */
-int plan_mounts(const K8sPodSpec *spec, const K8sContainer *container,
+int plan_mounts(const struct plan_pod *pod, const K8sContainer *container,
 	Bulkhead__V1__ContainerPlan *plan, struct error *err);
 
 #endif

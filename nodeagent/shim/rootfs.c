@@ -91,16 +91,23 @@ int rootfs_prepare(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, 
 	return upper_fd < 0 || work_fd < 0 ? -1 : 0;
 }
 
-int rootfs_empty_dir(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid,
+int rootfs_empty_dir(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, uint32_t group,
 	struct error *err)
 {
 	struct mnt_owner root = { 0, 0 };
-	struct mnt_owner pod = { uid, gid };
+	struct mnt_owner pod = { uid, group ? group : gid };
 	cleanup_close int all_fd = mnt_mkdir(pod_dirfd, "volumes", 0711, &root, err);
 	cleanup_close int fd = -1;
+	int there;
 
 	if (all_fd < 0)
 		return -1;
+	there = faccessat(all_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	fd = mnt_mkdir(all_fd, name, 0777, &pod, err);
-	return fd < 0 ? error_prefix(err, "emptyDir '%s'", name) : 0;
+	if (fd < 0)
+		return error_prefix(err, "emptyDir '%s'", name);
+	/* mkdir(2) takes no set-group-ID bit. Later the mode is the pod's own business. */
+	if (!there && group && fchmodat(all_fd, name, 02777, 0) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot chmod emptyDir '%s'", name);
+	return 0;
 }

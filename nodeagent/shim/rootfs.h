@@ -16,8 +16,11 @@ int rootfs_directory_open(const char *pod_dir, const char *name, struct error *e
 int rootfs_prepare(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, int *ret_pidfd,
 	struct error *err);
 
-/* <pod_dir>/volumes/<name>, mode 0777, owned by uid:gid, where it is missing. */
-int rootfs_empty_dir(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid,
+/*
+ * <pod_dir>/volumes/<name>, mode 0777, owned by uid:gid, where it is missing. With a 'group' other
+ * than 0 it belongs to that instead of gid, and so does all that is made in it (set-group-ID).
+ */
+int rootfs_empty_dir(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, uint32_t group,
 	struct error *err);
 
 #endif

@@ -162,6 +162,33 @@ static void mounts_are_as_they_should(void **state)
 	assert_has_not(text, "lowerdir=/");
 }
 
+static void empty_dir_gives_its_group(void **state)
+{
+	struct pod *p = *state;
+	struct box b;
+	cleanup_free char *text = NULL;
+
+	pod_up(p);
+	box_init(&b, p, "main");
+	b.plan.uid_set = b.plan.gid_set = 1;
+	b.plan.uid = b.plan.gid = 1000;
+	b.groups[b.plan.n_groups++] = 2000;
+	box_mount(&b, 0, "plain", "/plain", 0);
+	box_mount(&b, 0, "shared", "/shared", 0);
+	b.mounts[1].gid = SLICE + 2000;
+	box_shell(&b, "touch /plain/x /shared/x; mkdir /shared/d; chmod 2770 /shared/d; "
+		      "stat -c '%n %a %u:%g' /plain /plain/x /shared /shared/x /shared/d");
+	text = box_run(p, &b, NULL);
+	assert_string_equal(text, "/plain 777 0:0\n/plain/x 644 1000:1000\n/shared 2777 0:2000\n"
+				  "/shared/x 644 1000:2000\n/shared/d 2770 1000:2000\n");
+	/* A second start leaves it as the pod has it. */
+	free(text);
+	b.plan.restart = 1;
+	box_shell(&b, "stat -c '%n %a %u:%g' /shared/x");
+	text = box_run(p, &b, NULL);
+	assert_string_equal(text, "/shared/x 644 1000:2000\n");
+}
+
 static void root_can_be_read_only(void **state)
 {
 	struct pod *p = *state;
@@ -536,6 +563,7 @@ int main(void)
 		pod_test(unconfined_user_without_nnp_has_nothing_either),
 		pod_test(non_root_is_judged_by_the_effective_uid),
 		pod_test(mounts_are_as_they_should),
+		pod_test(empty_dir_gives_its_group),
 		pod_test(root_can_be_read_only),
 		pod_test(limits_reach_the_kernel),
 		pod_test(fork_bomb_ends_at_the_limit),

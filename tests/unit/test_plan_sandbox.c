@@ -444,6 +444,13 @@ static void test_mounts(void **state)
 		for (size_t k = 0; k < f.container->n_mounts; k++)
 			free(list[k]);
 	}
+	/* What is made in an emptyDir on disk is fsGroup's; one in memory has its own root. */
+	fixture_container(&f,
+		"volumeMounts: [{name: disk, mountPath: /a}, {name: mem, mountPath: /b}]",
+		VOLUMES ", securityContext: {fsGroup: 9}");
+	fixture_planned(&f);
+	assert_int_equal(f.container->mounts[0]->gid, SLICE + 9);
+	assert_int_equal(f.container->mounts[1]->gid, 0);
 	fixture_done(&f);
 }
 
