@@ -56,6 +56,9 @@ static void link_ready(struct shim *shim, struct source *source)
 			if (err.code != ERR_UNAVAILABLE)
 				log_warning("agent connection closed: %s", err.text);
 			link_close(shim);
+			/* Nobody knows of a shim that its agent had given nothing yet. */
+			if (!shim->sandbox.plan)
+				shim->done = 1;
 			return;
 		}
 	}

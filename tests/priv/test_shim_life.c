@@ -120,6 +120,22 @@ static void newest_connection_wins(void **state)
 	assert_int_equal(pod_destroy(p), 0);
 }
 
+/* An agent that died between the start and the plan would leave a shim that nobody knows of. */
+static void without_a_sandbox_it_ends_with_its_agent(void **state)
+{
+	struct pod *p = *state;
+	int status;
+
+	pod_spawn(p);
+	ipc_free(p->ipc);
+	p->ipc = NULL;
+	for (int i = 0; i < 100 && waitpid(p->shim, &status, WNOHANG) == 0; i++)
+		usleep(50000);
+	assert_int_equal(kill(p->shim, 0), -1);
+	assert_int_equal(status, 0);
+	p->shim = 0;
+}
+
 static void only_root_may_connect(void **state)
 {
 	struct pod *p = *state;
@@ -313,6 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		pod_test(survives_the_agent_and_tells_what_it_missed),
 		pod_test(newest_connection_wins),
+		pod_test(without_a_sandbox_it_ends_with_its_agent),
 		pod_test(only_root_may_connect),
 		pod_test(a_broken_peer_costs_only_the_connection),
 		pod_test(signals_do_not_end_it),
