@@ -27,7 +27,8 @@ struct status_container {
 	enum status_stage stage;
 	uint32_t restarts;
 	const char *reason; /* waiting: "ContainerCreating", "CrashLoopBackOff",
-			       "CreateContainerError", ... */
+			       "CreateContainerError", ...; terminated: "StartError", or NULL for
+			       what the exit says */
 	const char *message;
 	int64_t started_usec; /* since 1970; of the current or last run */
 	int64_t finished_usec;

@@ -21,6 +21,8 @@ struct ending {
 	int64_t started_usec;
 	int64_t finished_usec;
 	const char *container_id;
+	const char *reason; /* NULL: what the rest says */
+	const char *message;
 };
 
 int status_time(K8sTime **field, int64_t usec, struct error *err)
@@ -70,6 +72,8 @@ static const char *end_reason(const struct ending *e)
 {
 	if (e->lost)
 		return "ContainerStatusUnknown";
+	if (e->reason)
+		return e->reason;
 	if (e->oom_killed)
 		return "OOMKilled";
 	return e->exit_code == 0 ? "Completed" : "Error";
@@ -90,6 +94,7 @@ static int terminated_fill(K8sContainerState **state, const struct ending *e, st
 	if (edit_string(&t->reason, end_reason(e), err) < 0 ||
 		(e->lost &&
 			edit_string(&t->message, "the pod's shim died while it ran", err) < 0) ||
+		(e->message && edit_string(&t->message, e->message, err) < 0) ||
 		(e->container_id && edit_string(&t->containerid, e->container_id, err) < 0) ||
 		status_time(&t->startedat, e->started_usec, err) < 0)
 		return -1;
@@ -121,7 +126,9 @@ static int state_fill(K8sContainerState **state, const struct status_container *
 		.lost = gone,
 		.started_usec = c->started_usec,
 		.finished_usec = gone ? 0 : c->finished_usec,
-		.container_id = c->container_id };
+		.container_id = c->container_id,
+		.reason = c->stage == STATUS_TERMINATED ? c->reason : NULL,
+		.message = c->stage == STATUS_TERMINATED ? c->message : NULL };
 
 	if (c->stage == STATUS_WAITING)
 		return waiting_fill(state, c, initializing, err);
