@@ -163,7 +163,7 @@ int jwt_verify(const struct jwt_key *const *keys, size_t keys_len, const char *t
 	cleanup_json json_t *header = NULL;
 	cleanup_json json_t *claims = NULL;
 	const struct jwt_key *key;
-	struct piece pieces[3];
+	struct piece pieces[3] = { 0 };
 
 	if (size > JWT_SIZE_MAX)
 		return error_set(err, ERR_UNAUTHENTICATED, 0, "token: more than %d characters",

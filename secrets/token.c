@@ -78,7 +78,7 @@ int token_make(const struct jwt_key *key, const char *issuer,
 	const char *audience = source->audience[0] ? source->audience : issuer;
 	cleanup_free char *subject = NULL;
 	char jti[UUID_SIZE];
-	int64_t life, refresh;
+	int64_t life = 0, refresh;
 	json_t *claims;
 	int r;
 

@@ -94,7 +94,7 @@ static int add_open_file(
 	struct secret_input *input, int fd, const char *key, size_t key_len, struct error *err)
 {
 	const uint8_t *data = input->bytes + input->used;
-	size_t size;
+	size_t size = 0;
 
 	if (read_file(input, fd, &size, err) < 0)
 		return -1;
