@@ -74,7 +74,7 @@ void plan_secrets_size(const struct plan_node *node, const Bulkhead__V1__Secrets
 		use_file(&use, stage->files[i]->path, stage->files[i]->content.len);
 	/* Two generations while one replaces the other; at least a page, for 0 would mean no limit.
 	 */
-	*ret_size = 2 * (use.pages + use.link_pages);
+	*ret_size = 2 * use.pages + use.link_pages;
 	if (*ret_size == 0)
 		*ret_size = 1;
 	*ret_size *= PLAN_PAGE;

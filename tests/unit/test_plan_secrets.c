@@ -371,7 +371,7 @@ static void test_sizes(void **state)
 			"secret: {secretName: db, items: [{key: user, path: %s}]}", name);
 		volume(&f, text);
 		assert_int_equal(plan_sandbox(&f.node, &f.pod, find, &s, &f.sandbox, &f.err), 0);
-		assert_int_equal(f.sandbox->tmpfs[0]->size, 2 * 4096 * (1 + (len > 120)));
+		assert_int_equal(f.sandbox->tmpfs[0]->size, 4096 * (2 + (len > 120)));
 	}
 	memset(text, 0, sizeof(text));
 	fixture_done(&f);
