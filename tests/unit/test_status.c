@@ -342,6 +342,30 @@ static void test_containers(void **state)
 	k8s_pod_free(pod);
 }
 
+/* One that never ran says why. */
+static void test_start_error(void **state)
+{
+	struct status_container list[] = { { .name = "a",
+		.stage = STATUS_TERMINATED,
+		.exit_code = 128,
+		.reason = "StartError",
+		.message = "cannot run '/x'" } };
+	struct status_pod facts = { .containers = list, .containers_len = 1 };
+	K8sPod *pod = pod_of("restartPolicy: Never");
+	const K8sContainerStateTerminated *t;
+	struct error err;
+
+	(void)state;
+	facts.pod = pod;
+	assert_int_equal(status_fill(pod, &facts, &err), 0);
+	t = pod->status->containerstatuses[0]->state->terminated;
+	assert_string_equal(t->reason, "StartError");
+	assert_string_equal(t->message, "cannot run '/x'");
+	assert_int_equal(t->exitcode, 128);
+	assert_string_equal(pod->status->phase, "Failed");
+	k8s_pod_free(pod);
+}
+
 static void test_waiting_reasons(void **state)
 {
 	static const char *const waits[][2] = { { "w", "ContainerCreating" },
@@ -456,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_start_error),
 		cmocka_unit_test(test_waiting_reasons),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_sidecar),
