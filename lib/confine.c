@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -174,7 +175,8 @@ static int namespaces(const struct confine *c, struct error *err)
 
 static int root(const struct confine *c, struct error *err)
 {
-	const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	const unsigned long read_only = c->flags & CONFINE_WRITABLE ? 0 : MS_RDONLY;
+	const unsigned long flags = read_only | MS_NOSUID | MS_NODEV | MS_NOEXEC;
 	const char *dir = c->empty_root;
 
 	if (c->flags & CONFINE_KEEP_ROOT)
@@ -183,7 +185,7 @@ static int root(const struct confine *c, struct error *err)
 		return error_set(err, error_code_of(errno), errno, "cannot bind '%s'", dir);
 	if (mount(NULL, dir, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
 		return error_set(
-			err, error_code_of(errno), errno, "cannot make '%s' read-only", dir);
+			err, error_code_of(errno), errno, "cannot restrict '%s'", dir);
 	/* pivot_root(2), "pivot_root(".", ".")": the old root ends up on top and is detached. */
 	if (chdir(dir) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot pivot to '%s'", dir);
@@ -215,6 +217,13 @@ static int memory(const struct confine *c, struct error *err)
 	if (setrlimit(RLIMIT_MEMLOCK, &all) == 0)
 		flags |= MCL_FUTURE;
 	return mlockall(flags) < 0 ? failed(err, "mlockall") : 0;
+}
+
+static int user_namespace(const struct confine *c, struct error *err)
+{
+	if (!(c->flags & CONFINE_JOIN_USERNS))
+		return 0;
+	return setns(c->userns_fd, CLONE_NEWUSER) < 0 ? failed(err, "setns") : 0;
 }
 
 static int bounding(const struct confine *c, struct error *err)
@@ -255,6 +264,13 @@ static int capabilities(const struct confine *c, struct error *err)
 		return error_set(err, error_code_of(errno), errno, "cannot keep 0x%llx alone",
 			(unsigned long long)c->capabilities);
 	return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0 ? failed(err, "PR_SET_KEEPCAPS") : 0;
+}
+
+static int with_parent(const struct confine *c, struct error *err)
+{
+	if (!(c->flags & CONFINE_WITH_PARENT))
+		return 0;
+	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? failed(err, "PR_SET_PDEATHSIG") : 0;
 }
 
 static int no_new_privs(const struct confine *c, struct error *err)
@@ -365,9 +381,11 @@ static const struct step {
 	{ "root", root, "needs CAP_SYS_ADMIN, and the mount namespace above" },
 	{ "core limit", no_core, "before the process becomes another user's" },
 	{ "memory lock", memory, "needs CAP_IPC_LOCK or the limit raised with CAP_SYS_RESOURCE" },
+	{ "user namespace", user_namespace, "after the mounts, which must not become its own" },
 	{ "bounding set", bounding, "needs CAP_SETPCAP" },
 	{ "user and group", ids, "needs CAP_SETUID and CAP_SETGID, after all that needs others" },
 	{ "capabilities", capabilities, "setresuid(2) has cleared the effective ones" },
+	{ "parent", with_parent, "after what changes credentials, which resets it" },
 	{ "no_new_privs", no_new_privs, "lets seccomp load without CAP_SYS_ADMIN" },
 	{ "dumpable", not_dumpable, "after setresuid(2), which resets it" },
 	{ "seccomp", seccomp_filter, "last: the filter need not allow the steps above" },

@@ -15,10 +15,14 @@
 #define CONFINE_NO_NEWNET   2u /* keep the network namespace (whoever talks to the network) */
 #define CONFINE_LOCK_MEMORY 4u /* mlockall(2): holders of keys */
 #define CONFINE_ALLOW_DUMP  8u /* stay dumpable (tests only) */
+#define CONFINE_WRITABLE    16u /* 'empty_root' stays writable: the one place to work in */
+#define CONFINE_JOIN_USERNS 32u /* enter 'userns_fd'; ids and capabilities are meant inside it */
+#define CONFINE_WITH_PARENT 64u /* SIGKILL when the parent dies; it may have died before */
 
 struct confine {
 	uid_t uid; /* uid and gid to become, all supplementary groups dropped */
 	gid_t gid;
+	int userns_fd; /* with CONFINE_JOIN_USERNS; borrowed */
 	const char *empty_root; /* the directory that becomes "/": nothing else stays in sight */
 	unsigned flags;
 	uint64_t capabilities; /* bits (1 << CAP_*) kept in permitted and effective; 0: none */
@@ -30,7 +34,8 @@ struct confine {
 /*
  * Applies in order: new mount, IPC, UTS (and unless CONFINE_NO_NEWNET network) namespace,
  * 'empty_root' bound read-only, nosuid, nodev and noexec as "/" (sockets in it can still be
- * connected to; what is mounted below it is not seen), RLIMIT_CORE 0, memory lock, bounding set,
+ * connected to; what is mounted below it is not seen), RLIMIT_CORE 0, memory lock, user namespace
+ * (asked for with CONFINE_JOIN_USERNS; the namespaces above do not belong to it), bounding set,
  * supplementary groups, gid, uid, capability sets (ambient and inheritable empty), no_new_privs,
  * not dumpable, seccomp. Executable mappings are refused by the filter, so what is to be loaded is
  * loaded before.
