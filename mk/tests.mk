@@ -58,6 +58,7 @@ $(B)/tests/priv/workload: tests/priv/workload.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -O2 -D_GNU_SOURCE $(WARNINGS) -static -o $@ $<
 $(filter $(B)/tests/priv/test_secretd,$(PRIV_BINS)): | $(B)/bulkhead-secretd
+$(filter $(B)/tests/priv/test_image_%,$(PRIV_BINS)): | $(B)/bulkhead-unpack
 $(filter $(B)/tests/priv/test_shim_%,$(PRIV_BINS)): | $(B)/tests/priv/workload $(B)/bulkhead-shim
 
 # Fuzz targets: with clang and libFuzzer under B=build-fuzz, or with replay.c to run the corpora.
