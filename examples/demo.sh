@@ -84,10 +84,10 @@ project_uid() {
 }
 read_only_sys() { refute in_pod red web sh -c 'echo 1 >/proc/sys/kernel/hostname' && refute in_pod red web sh -c 'echo x >/sys/kernel/profiling'; }
 limits_bind() { grep -rqsx 67108864 /sys/fs/cgroup/memory/"$cgroup"/red/*/*/memory.limit_in_bytes /sys/fs/cgroup/"$cgroup"/red/*/*/memory.max; }
-same_project() { in_pod red client wget -q -T 3 -O - "http://$web_ip:8080/index.html" | grep -q 'hello from red'; }
-other_ip() { refute in_pod blue client wget -q -T 2 -O - "http://$web_ip:8080/index.html"; }
+same_project() { in_pod red client timeout 3 wget -q -O - "http://$web_ip:8080/index.html" | grep -q 'hello from red'; }
+other_ip() { refute in_pod blue client timeout 2 wget -q -O - "http://$web_ip:8080/index.html"; }
 other_arp() { refute in_pod blue client arping -c 2 -w 2 "$web_ip"; }
-global_reaches() { in_pod default monitor wget -q -T 3 -O - "http://$web_ip:8080/index.html" | grep -q 'hello from red'; }
+global_reaches() { in_pod default monitor timeout 3 wget -q -O - "http://$web_ip:8080/index.html" | grep -q 'hello from red'; }
 denied() {
 	local out
 	out=$("$bh" apply -f "$here/privileged.yaml" 2>&1) && return 1

@@ -59,12 +59,33 @@ static int map_fill(const struct plan_pod *pod, Bulkhead__V1__SandboxPlan *plan,
 	return 0;
 }
 
+static int sysctl_add(
+	Bulkhead__V1__SandboxPlan *plan, const char *name, const char *value, struct error *err)
+{
+	Bulkhead__V1__Sysctl *row = edit_append(&plan->sysctls, &plan->n_sysctls, SYSCTL_DESC, err);
+
+	if (!row || edit_string(&row->name, name, err) < 0)
+		return -1;
+	return edit_string(&row->value, value, err);
+}
+
+/*
+ * A pod that may open no raw socket can ping all the same, as under containerd and CRI-O: every
+ * group that exists in it may. The pod's own value, written later, wins.
+ */
+static int ping_fill(Bulkhead__V1__SandboxPlan *plan, struct error *err)
+{
+	return sysctl_add(plan, "net.ipv4.ping_group_range",
+		plan->host_users ? "0 2147483647" : "0 65535", err);
+}
+
 static int sysctls_fill(
 	const K8sPodSecurityContext *security, Bulkhead__V1__SandboxPlan *plan, struct error *err)
 {
+	if (ping_fill(plan, err) < 0)
+		return -1;
 	for (size_t i = 0; security && i < security->n_sysctls; i++) {
 		const char *name = plan_or_empty(security->sysctls[i]->name);
-		Bulkhead__V1__Sysctl *row;
 
 		if (!safe_sysctl_honoured(name))
 			return error_set(err, ERR_UNSUPPORTED, 0,
@@ -72,10 +93,7 @@ static int sysctls_fill(
 				"a pod "
 				"may set on this node; remove it",
 				i, name);
-		row = edit_append(&plan->sysctls, &plan->n_sysctls, SYSCTL_DESC, err);
-		if (!row || edit_string(&row->name, name, err) < 0 ||
-			edit_string(&row->value, plan_or_empty(security->sysctls[i]->value), err) <
-				0)
+		if (sysctl_add(plan, name, plan_or_empty(security->sysctls[i]->value), err) < 0)
 			return -1;
 	}
 	return 0;

@@ -158,9 +158,12 @@ static void test_sysctls(void **state)
 		"securityContext: {sysctls: [{name: net.ipv4.tcp_syncookies, value: \"1\"}, "
 		"{name: net.ipv4.ip_local_port_range, value: 1024 65000}]}");
 	fixture_sandboxed(&f);
-	assert_int_equal(f.sandbox->n_sysctls, 2);
-	assert_string_equal(f.sandbox->sysctls[1]->name, "net.ipv4.ip_local_port_range");
-	assert_string_equal(f.sandbox->sysctls[1]->value, "1024 65000");
+	assert_int_equal(f.sandbox->n_sysctls, 3);
+	/* Ours first, so that the pod's own value would win. */
+	assert_string_equal(f.sandbox->sysctls[0]->name, "net.ipv4.ping_group_range");
+	assert_string_equal(f.sandbox->sysctls[0]->value, "0 65535");
+	assert_string_equal(f.sandbox->sysctls[2]->name, "net.ipv4.ip_local_port_range");
+	assert_string_equal(f.sandbox->sysctls[2]->value, "1024 65000");
 	fixture_container(&f, "",
 		"securityContext: {sysctls: [{name: net.ipv4.tcp_syncookies, value: \"1\"}, "
 		"{name: kernel.core_pattern, value: x}]}");
