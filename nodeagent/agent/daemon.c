@@ -16,8 +16,8 @@
 
 struct daemon {
 	sd_event *event;
-	char *program;
-	char *argv[DAEMON_ARGS_MAX + 2];
+	char *name;
+	char *argv[DAEMON_ARGS_MAX + 2]; /* [0] is the program's path */
 	enum ipc_role role;
 	const struct daemon_ops *ops;
 	void *user;
@@ -58,7 +58,7 @@ static void lose_link(struct daemon *daemon, const struct error *err)
 	link_free(daemon->link);
 	daemon->link = NULL;
 	lost.code = ERR_UNAVAILABLE;
-	error_prefix(&lost, "%s", daemon->argv[0]);
+	error_prefix(&lost, "%s", daemon->name);
 	if (daemon->ops->lost)
 		daemon->ops->lost(daemon->user, &lost);
 }
@@ -69,7 +69,7 @@ static void on_closed(void *user, const struct error *err)
 	struct daemon *daemon = user;
 
 	if (err->code != ERR_UNAVAILABLE)
-		log_error("%s is ended: %s", daemon->argv[0], err->text);
+		log_error("%s is ended: %s", daemon->name, err->text);
 	spawn_kill(&daemon->child);
 	lose_link(daemon, err);
 }
@@ -90,7 +90,7 @@ static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void 
 	daemon->child.pid = 0;
 	daemon->backoff =
 		daemon_backoff_usec(daemon->backoff, monotonic_usec() - daemon->started_at);
-	log_warning("%s %s; it is started again in %.1f s", daemon->argv[0], daemon->why.text,
+	log_warning("%s %s; it is started again in %.1f s", daemon->name, daemon->why.text,
 		(double)daemon->backoff / 1e6);
 	lose_link(daemon, &daemon->why);
 	again_later(daemon);
@@ -123,7 +123,7 @@ static void abandon(struct daemon *daemon)
 static int start(struct daemon *daemon, struct error *err)
 {
 	struct spawn_config config = {
-		.program = daemon->program,
+		.program = daemon->argv[0],
 		.argv = (const char *const *)(uintptr_t)daemon->argv,
 	};
 	int fds[2];
@@ -149,7 +149,7 @@ static int start(struct daemon *daemon, struct error *err)
 		return -1;
 	}
 	daemon->started_at = monotonic_usec();
-	log_debug("%s runs as process %d", daemon->argv[0], (int)daemon->child.pid);
+	log_debug("%s runs as process %d", daemon->name, (int)daemon->child.pid);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	(void)usec;
 	if (start(daemon, &daemon->why) < 0) {
 		daemon->backoff = daemon_backoff_usec(daemon->backoff, 0);
-		log_error("%s: %s", daemon->argv[0], daemon->why.text);
+		log_error("%s: %s", daemon->name, daemon->why.text);
 		again_later(daemon);
 	}
 	return 0;
@@ -175,7 +175,7 @@ static void again_later(struct daemon *daemon)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(daemon->timer, SD_EVENT_ONESHOT);
 	if (r < 0)
-		log_error("%s cannot be started again: %s", daemon->argv[0], strerror(-r));
+		log_error("%s cannot be started again: %s", daemon->name, strerror(-r));
 }
 
 /* ---- for its owner ------------------------------------------------------------------------- */
@@ -188,14 +188,15 @@ static int fill(struct daemon *daemon, const struct daemon_config *config, struc
 	daemon->event = config->event;
 	daemon->role = config->role;
 	daemon->child.pidfd = -1;
-	daemon->argv[n++] = strdup(config->name);
+	daemon->name = strdup(config->name);
+	if (!daemon->name || asprintf(&daemon->argv[n++], "%s/%s", config->dir, config->name) < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", config->name);
 	for (size_t i = 0; config->args[i] && n <= DAEMON_ARGS_MAX; i++) {
 		daemon->argv[n] = strdup(config->args[i]);
 		if (!daemon->argv[n++])
 			break;
 	}
-	if (!daemon->argv[n - 1] ||
-		asprintf(&daemon->program, "%s/%s", config->dir, config->name) < 0)
+	if (!daemon->argv[n - 1])
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", config->name);
 	/* Armed by again_later() alone. */
 	r = sd_event_add_time(
@@ -232,7 +233,7 @@ void daemon_free(struct daemon *daemon)
 	spawn_end(&daemon->child, END_MSEC);
 	for (size_t i = 0; i < ARRAY_LEN(daemon->argv); i++)
 		free(daemon->argv[i]);
-	free(daemon->program);
+	free(daemon->name);
 	free(daemon);
 }
 
@@ -241,15 +242,15 @@ int daemon_send(struct daemon *daemon, enum ipc_type type, const ProtobufCMessag
 {
 	if (!daemon->link)
 		return error_set(err, ERR_UNAVAILABLE, 0, "%s is away (%s) and is started again",
-			daemon->argv[0], daemon->why.text[0] ? daemon->why.text : "not started");
+			daemon->name, daemon->why.text[0] ? daemon->why.text : "not started");
 	if (link_send(daemon->link, type, 0, message, fds, fds_len, ret_serial, err) < 0)
-		return error_prefix(err, "%s", daemon->argv[0]);
+		return error_prefix(err, "%s", daemon->name);
 	return 0;
 }
 
 void daemon_kill(struct daemon *daemon, const char *why)
 {
-	log_error("%s is ended: %s", daemon->argv[0], why);
+	log_error("%s is ended: %s", daemon->name, why);
 	spawn_kill(&daemon->child);
 }
 

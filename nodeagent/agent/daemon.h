@@ -29,7 +29,7 @@ struct daemon_ops {
 struct daemon_config {
 	sd_event *event;
 	const char *dir;  /* of the program; copied, as all below */
-	const char *name; /* "bulkhead-api": file name, argv[0] and what logs say */
+	const char *name; /* "bulkhead-api": the file, and what logs say; argv[0] is its path */
 	enum ipc_role role;
 	const char *const *args; /* argv from [1], ends with NULL; at most DAEMON_ARGS_MAX */
 };

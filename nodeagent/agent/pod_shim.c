@@ -136,7 +136,7 @@ static int watch(struct shim *shim, int *fd, struct error *err)
 
 int shim_spawn(struct shim **ret, const struct shim_config *config, struct error *err)
 {
-	const char *const argv[] = { "bulkhead-shim", "--socket", config->socket, NULL };
+	const char *const argv[] = { config->program, "--socket", config->socket, NULL };
 	struct spawn_config program = { .program = config->program, .argv = argv };
 	struct shim *shim = allocate(config, err);
 	int pair[2];
