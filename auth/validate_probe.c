@@ -40,8 +40,6 @@ static const char *rule_header(const char *text)
 static void check_http(
 	const struct validation *v, const K8sHTTPGetAction *http, const struct place *at)
 {
-	if (!is_set(http->path))
-		invalid(v, AT(at, "path"), "must be given");
 	check_target(v, http->port, AT(at, "port"));
 	want_one_of(v, AT(at, "scheme"), http->scheme, schemes);
 	for (size_t i = 0; i < http->n_httpheaders; i++)

@@ -375,6 +375,35 @@ static void test_other_rules(void **state)
 			&rows[i]);
 }
 
+/* What is set is also demanded, should the setting ever be forgotten. */
+static void test_judge_alone(void **state)
+{
+	static const struct {
+		const char *scc, *field, *part;
+	} demands[] = {
+		{ "restricted", S ".fsGroup", "must be set" },
+		{ "restricted", S ".seLinuxOptions", "must be set" },
+		{ "restricted", CS ".runAsUser", "must be set" },
+		{ "restricted", CS ".capabilities.drop", "must have \"SETGID\"" },
+		{ "restricted-v2", CS ".capabilities.drop", "must have \"ALL\"" },
+		{ "restricted-v2", S ".seccompProfile", "must be set" },
+		{ "restricted-v2", CS ".allowPrivilegeEscalation", "must be false" },
+		{ "hostnetwork", S ".supplementalGroups", "must not be empty" },
+		{ "nonroot", CS ".runAsNonRoot", "this or runAsUser must be set" },
+	};
+	K8sPod *pod = case_pod(PLAIN);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(demands); i++) {
+		cleanup_violations struct violations list = { 0 };
+
+		scc_rules_judge(scc_find(demands[i].scc), &red, pod, &list);
+		case_expect(&list, PLAIN, demands[i].scc, ERR_DENIED, demands[i].field,
+			demands[i].part);
+	}
+	k8s_pod_free(pod);
+}
+
 /* Init and ephemeral containers are defaulted and judged as all others are. */
 static void test_all_containers(void **state)
 {
@@ -424,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_sysctls),
 		cmocka_unit_test(test_holes),
 		cmocka_unit_test(test_other_rules),
+		cmocka_unit_test(test_judge_alone),
 		cmocka_unit_test(test_all_containers),
 	};
 
