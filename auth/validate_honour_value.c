@@ -184,8 +184,7 @@ const char *honour_sysctl_name(const struct honour_case *c)
 {
 	if (safe_sysctl_honoured(c->value))
 		return NULL;
-	return "is not honoured by this version: it is not of the pod's namespaces alone; remove "
-	       "it";
+	return "is not honoured by this version: it is not one that a pod may set; remove it";
 }
 
 /* All that are honoured take numbers. */

@@ -1,4 +1,4 @@
-/* What admission lets a pod set is what the shim sets, and nothing else; so with capabilities. */
+/* What admission lets a pod have is what the shim can carry out: settings, capabilities, counts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,8 @@
 #include "auth/validate_honour.h"
 #include "lib/cleanup.h"
 #include "nodeagent/shim/caps.h"
+#include "nodeagent/shim/plan_check.h"
+#include "nodeagent/shim/sandbox.h"
 #include "nodeagent/shim/sysctl.h"
 
 /* The Pod Security Standards' list by version (check_sysctls.go), spelled out once more. */
@@ -100,13 +102,23 @@ static void test_capabilities_agree(void **state)
 	}
 }
 
+static void test_limits_agree(void **state)
+{
+	(void)state;
+	assert_int_equal(HONOURED_SECRET_VOLUMES_MAX, SANDBOX_SECRETS_MAX);
+	assert_true(VALIDATE_VOLUMES_MAX <= SANDBOX_TMPFS_MAX);
+	assert_true(VALIDATE_MOUNTS_MAX <= PLAN_MOUNTS_MAX);
+	assert_true(VALIDATE_ARGS_MAX <= PLAN_ARGS_MAX && VALIDATE_ENV_MAX <= PLAN_ARGS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_since),
 		cmocka_unit_test(test_shim_agrees),
 		cmocka_unit_test(test_capabilities_agree),
+		cmocka_unit_test(test_limits_agree),
 	};
 
-	return cmocka_run_group_tests_name("safe_sysctl", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("auth_shim", tests, NULL, NULL);
 }
