@@ -24,6 +24,10 @@ static int pack_entry(struct archive *disk, struct archive *tar, struct archive_
 	if (strlen(path) <= prefix)
 		return 0; /* the directory itself */
 	archive_entry_copy_pathname(entry, path + prefix + 1);
+	/* The bytes of files are all that counts; holes would be sent as what nobody takes. */
+	archive_entry_sparse_clear(entry);
+	archive_entry_xattr_clear(entry);
+	archive_entry_acl_clear(entry);
 	if (archive_write_header(tar, entry) != ARCHIVE_OK)
 		return error_set(
 			err, ERR_INTERNAL, 0, "cannot pack: %s", archive_error_string(tar));
@@ -102,8 +106,13 @@ int archive_source_open(struct archive_source *source, const char *path, struct 
 	source->path = path;
 	source->fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
 					    : open(path, O_RDONLY | O_CLOEXEC);
-	if (source->fd < 0 || fstat(source->fd, &st) < 0)
+	if (source->fd < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open %s", path);
+	if (fstat(source->fd, &st) < 0) {
+		error_set(err, error_code_of(errno), errno, "cannot open %s", path);
+		close(source->fd);
+		return -1;
+	}
 	if (!S_ISDIR(st.st_mode))
 		return 0;
 

@@ -1,4 +1,4 @@
-/* logs, exec and image import: the commands that pump bytes. */
+/* logs and exec: the commands that pump bytes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 
 #include "bulkhead/v1/node.pb-c.h"
 #include "lib/cleanup.h"
-#include "nodeagent/ctl/archive.h"
 #include "nodeagent/ctl/ctl.h"
 #include "nodeagent/ctl/print.h"
 #include "nodeagent/ctl/stream.h"
@@ -80,55 +79,4 @@ int ctl_exec(struct ctl *ctl, struct error *err)
 	if (stream_exec(ctl->client, &start, &stdio, &code, err) < 0)
 		return -1;
 	return code;
-}
-
-static void show_progress(void *user, uint64_t sent)
-{
-	uint64_t *shown = user;
-
-	if (isatty(STDERR_FILENO) && sent - *shown >= (1u << 20)) {
-		fprintf(stderr, "\rsent %llu MiB", (unsigned long long)(sent >> 20));
-		*shown = sent;
-	}
-}
-
-static int image_import(struct ctl *ctl, const char *path, struct error *err)
-{
-	Bulkhead__V1__ImportImageResponse *response = NULL;
-	struct archive_source source;
-	uint64_t shown = 0;
-	int status;
-
-	if (ctl_connect(ctl, err) < 0 || archive_source_open(&source, path, err) < 0)
-		return -1;
-	status = stream_import(ctl->client, ctl->args->name ? ctl->args->name : "", source.fd,
-		show_progress, &shown, &response, err);
-	if (shown)
-		fputc('\n', stderr);
-	if (archive_source_close(&source, status < 0 ? NULL : err) < 0 || status < 0) {
-		ctl_free(response);
-		return -1;
-	}
-	for (size_t i = 0; i < response->n_warnings; i++)
-		fprintf(stderr, "warning: %s\n", response->warnings[i]);
-	for (size_t i = 0; i < response->n_images; i++)
-		printf("image/%s imported (%s)\n", response->images[i]->name,
-			response->images[i]->digest);
-	ctl_free(response);
-	return 0;
-}
-
-int ctl_image(struct ctl *ctl, struct error *err)
-{
-	const char *verb = ctl->args->words[1];
-
-	if (strcmp(verb, "import") != 0)
-		return error_set(err, ERR_INVALID, 0,
-			"'image %s' is no command; there is 'image import', 'get images' and "
-			"'delete image'",
-			verb);
-	if (ctl->args->words_len != 3)
-		return error_set(err, ERR_INVALID, 0,
-			"import what? 'bulkhead image import FILE|DIRECTORY|- [--name NAME]'");
-	return image_import(ctl, ctl->args->words[2], err);
 }
