@@ -20,7 +20,8 @@ int digest_new(struct digest **ret, struct error *err)
 		d->ctx = EVP_MD_CTX_new();
 	if (!d || !d->ctx || EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) != 1) {
 		digest_free(d);
-		return error_set(err, ERR_EXHAUSTED, 0, "cannot begin a SHA-256 sum");
+		error_set(err, ERR_EXHAUSTED, 0, "cannot begin a SHA-256 sum");
+		return -1;
 	}
 	*ret = d;
 	return 0;
@@ -52,13 +53,13 @@ int digest_hex(struct digest *digest, char ret[DIGEST_HEX_SIZE], struct error *e
 		ret[2 * i] = digits[sum[i] >> 4];
 		ret[2 * i + 1] = digits[sum[i] & 15];
 	}
-	ret[2 * SUM_SIZE] = '\0';
+	ret[DIGEST_HEX_SIZE - 1] = '\0';
 	return 0;
 }
 
 int digest_of(const void *data, size_t size, char ret[DIGEST_HEX_SIZE], struct error *err)
 {
-	struct digest *d;
+	struct digest *d = NULL;
 	int r;
 
 	if (digest_new(&d, err) < 0)

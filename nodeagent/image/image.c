@@ -19,12 +19,16 @@ static char **copy_list(char *const *list)
 	while (list && list[len])
 		len++;
 	copy = calloc(len + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < len; i++) {
-		copy[i] = strdup(list[i]);
-		if (!copy[i]) {
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; i < len; i++) {
+		char *text = strdup(list[i]);
+
+		if (!text) {
 			strings_free(copy);
 			return NULL;
 		}
+		copy[i] = text;
 	}
 	return copy;
 }

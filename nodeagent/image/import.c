@@ -229,7 +229,7 @@ int image_import_finish(
 	ProtobufCMessage *message;
 	Bulkhead__V1__ImportVerdict *verdict;
 	struct error why = { 0 };
-	int status;
+	int status = 0;
 	int r;
 
 	if (!import->ended && import_reap(import->pidfd, 1, &status) == 0)

@@ -180,12 +180,22 @@ static int answer_image(const struct commit *c, const struct candidate *from, co
 	return 0;
 }
 
+/* One line a name. */
+static size_t answer_room(const struct commit *c)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < c->len; i++)
+		n += c->images[i].from->n_names;
+	return n;
+}
+
 static int answer_fill(
 	const struct commit *c, Bulkhead__V1__ImportImageResponse *to, struct error *err)
 {
 	const Bulkhead__V1__ImportVerdict *v = c->verdict;
 
-	to->images = calloc(IMPORT_IMAGES_MAX * IMPORT_IMAGES_MAX, sizeof(*to->images));
+	to->images = calloc(answer_room(c), sizeof(Bulkhead__V1__Image *));
 	to->warnings = calloc(v->n_warnings + 1, sizeof(*to->warnings));
 	if (!to->images || !to->warnings)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot answer");
@@ -198,10 +208,11 @@ static int answer_fill(
 		}
 	}
 	for (size_t i = 0; i < v->n_warnings && i <= IMPORT_WARNINGS_MAX; i++) {
-		to->warnings[i] = strdup(v->warnings[i]);
-		if (!to->warnings[i])
+		char *text = strdup(v->warnings[i]);
+
+		if (!text)
 			return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot answer");
-		to->n_warnings++;
+		to->warnings[to->n_warnings++] = text;
 	}
 	return 0;
 }
@@ -225,7 +236,7 @@ static int answer_make(
 
 static int run(struct commit *c, Bulkhead__V1__ImportImageResponse **ret, struct error *err)
 {
-	Bulkhead__V1__ImportImageResponse *answer;
+	Bulkhead__V1__ImportImageResponse *answer = NULL;
 
 	if (images_check(c, err) < 0 || take_layers(c, err) < 0 || write_images(c, err) < 0 ||
 		answer_make(c, &answer, err) < 0)

@@ -92,21 +92,19 @@ int jsondoc_strings(const json_t *object, const char *key, size_t max, char ***r
 		return error_set(err, ERR_EXHAUSTED, 0, "%s: %zu entries, at most %zu are taken",
 			key, len, max);
 	list = calloc(len + 1, sizeof(*list));
-	for (size_t i = 0; list && i < len; i++) {
-		const char *text = json_string_value(json_array_get(array, i));
-
-		if (!text) {
-			strings_free(list);
-			return error_set(err, ERR_INVALID, 0, "%s[%zu] must be a string", key, i);
-		}
-		list[i] = strdup(text);
-		if (!list[i]) {
-			strings_free(list);
-			list = NULL;
-		}
-	}
 	if (!list)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "%s: cannot be read", key);
+	for (size_t i = 0; i < len; i++) {
+		const char *text = json_string_value(json_array_get(array, i));
+		char *copy = text ? strdup(text) : NULL;
+
+		if (!copy) {
+			strings_free(list);
+			return error_set(err, text ? ERR_EXHAUSTED : ERR_INVALID, text ? ENOMEM : 0,
+				"%s[%zu] must be a string", key, i);
+		}
+		list[i] = copy;
+	}
 	*ret = list;
 	if (ret_len)
 		*ret_len = len;

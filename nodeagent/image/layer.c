@@ -58,11 +58,10 @@ static int tar_failed(struct unpack *u, struct error *err)
 		err, ERR_INVALID, 0, "the tar cannot be read: %s", text ? text : "unknown reason");
 }
 
-static int leave_out(struct unpack *u, enum left_out what, const char *path)
+static void leave_out(struct unpack *u, enum left_out what, const char *path)
 {
 	if (u->left[what]++ == 0)
 		snprintf(u->first[what], sizeof(u->first[what]), "%.60s", path);
-	return 0;
 }
 
 static int item_read(struct item *ret, struct unpack *u, struct archive_entry *entry,
@@ -206,11 +205,20 @@ static int put_link(
 	return finish_file(u, item, p, err);
 }
 
+static int link_to(const struct layer_place *at, struct layer_place *p, struct error *err)
+{
+	if (layer_place_clear(p, err) < 0)
+		return -1;
+	if (linkat(at->parent_fd, at->name, p->parent_fd, p->name, 0) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot make it");
+	return 0;
+}
+
 static int put_hardlink(
 	struct unpack *u, struct layer_place *p, const char *target, struct error *err)
 {
 	char path[IMAGE_PATH_MAX + 1];
-	struct layer_place at;
+	struct layer_place at = { .parent_fd = -1 };
 	int r = 0;
 
 	if (entry_path_clean(target, path, err) < 0)
@@ -222,12 +230,8 @@ static int put_hardlink(
 	if (!at.exists || S_ISDIR(at.st.st_mode) || layer_place_is_whiteout(&at))
 		r = error_set(err, ERR_INVALID, 0,
 			"its target '%.255s' is no file before it in the layer", path);
-	else if (p->exists && p->st.st_ino == at.st.st_ino)
-		r = 0; /* to itself */
-	else if (layer_place_clear(p, err) < 0)
-		r = -1;
-	else if (linkat(at.parent_fd, at.name, p->parent_fd, p->name, 0) < 0)
-		r = error_set(err, error_code_of(errno), errno, "cannot make it");
+	else if (!p->exists || p->st.st_ino != at.st.st_ino) /* not to itself */
+		r = link_to(&at, p, err);
 	layer_place_done(&at);
 	return r;
 }
@@ -293,32 +297,29 @@ static int has_reserved_part(const char *path)
 	return 0;
 }
 
-/* What needs no place: left out. 1 when it is. */
-static int passed_over(struct unpack *u, const struct item *item)
+/* Whether it needs no place, and why: LEFT_COUNT when it needs one. */
+static enum left_out left_out_why(const struct item *item)
 {
 	const char *name = strrchr(item->path, '/');
 
 	name = name ? name + 1 : item->path;
 	if (strncmp(item->path, AUFS_PREFIX, sizeof(AUFS_PREFIX) - 1) == 0 &&
 		strcmp(name, OPAQUE_MARK) != 0)
-		leave_out(u, LEFT_AUFS, item->path);
-	else if (strncmp(name, WHITEOUT, WHITEOUT_LEN) == 0 || archive_entry_hardlink(item->entry))
-		return 0;
+		return LEFT_AUFS;
+	if (strncmp(name, WHITEOUT, WHITEOUT_LEN) == 0 || archive_entry_hardlink(item->entry))
+		return LEFT_COUNT;
 #ifndef BULKHEAD_WEAK_DEVICES
-	else if (item->type == AE_IFCHR || item->type == AE_IFBLK)
-		leave_out(u, LEFT_DEVICE, item->path);
+	if (item->type == AE_IFCHR || item->type == AE_IFBLK)
+		return LEFT_DEVICE;
 #endif
-	else if (item->type == AE_IFSOCK)
-		leave_out(u, LEFT_SOCKET, item->path);
-	else
-		return 0;
-	return 1;
+	return item->type == AE_IFSOCK ? LEFT_SOCKET : LEFT_COUNT;
 }
 
 static int put(struct unpack *u, struct archive_entry *entry, const char *path, struct error *err)
 {
-	struct layer_place place;
-	struct item item;
+	struct layer_place place = { .parent_fd = -1 };
+	struct item item = { .path = path };
+	enum left_out why;
 	int r;
 
 	if (item_read(&item, u, entry, path, err) < 0)
@@ -327,8 +328,11 @@ static int put(struct unpack *u, struct archive_entry *entry, const char *path, 
 		if (budget_entry(u->budget, 0, err) < 0)
 			return -1;
 	}
-	if (passed_over(u, &item))
+	why = left_out_why(&item);
+	if (why != LEFT_COUNT) {
+		leave_out(u, why, path);
 		return 0;
+	}
 	if (!path[0])
 		return put_root(u, &item, err);
 	if (has_reserved_part(path))

@@ -39,11 +39,18 @@ const struct media_type *media_type_find(const char *name)
 static int copy_optional(const json_t *object, const char *key, char **ret, struct error *err)
 {
 	const char *text = NULL;
+	char *copy;
 
+	*ret = NULL;
 	if (jsondoc_text(object, key, &text, err) < 0)
 		return -1;
-	*ret = text ? strdup(text) : NULL;
-	return text && !*ret ? error_set(err, ERR_EXHAUSTED, ENOMEM, "%s: cannot be read", key) : 0;
+	if (!text)
+		return 0;
+	copy = strdup(text);
+	if (!copy)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "%s: cannot be read", key);
+	*ret = copy;
+	return 0;
 }
 
 static int parse_platform(struct descriptor *d, const json_t *object, struct error *err)
@@ -190,7 +197,7 @@ int index_parse(struct descriptors *ret, const struct media_type *type, const ch
 static int parse_part(
 	struct descriptor *d, const json_t *object, enum media_kind kind, struct error *err)
 {
-	if (parse_descriptor(d, object, err) <= 0)
+	if (parse_descriptor(d, object, err) <= 0 || !d->type)
 		return -1;
 	if (d->type->kind != kind)
 		return error_set(err, ERR_INVALID, 0, "media type '%s' is that of something else",

@@ -135,6 +135,7 @@ static struct spool_file *find_exact(const struct spool *spool, const char *name
 static struct spool_file *add_file(struct spool *s, const char *name, struct error *err)
 {
 	struct spool_file *file;
+	char *copy;
 
 	if (find_exact(s, name)) {
 		error_set(err, ERR_INVALID, 0, "'%.255s' is in the archive twice", name);
@@ -145,14 +146,14 @@ static struct spool_file *add_file(struct spool *s, const char *name, struct err
 			IMPORT_FILES_MAX);
 		return NULL;
 	}
-	file = &s->files[s->len];
-	memset(file, 0, sizeof(*file));
-	file->name = strdup(name);
-	if (!file->name) {
+	copy = strdup(name);
+	if (!copy) {
 		error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot note '%.255s'", name);
 		return NULL;
 	}
-	s->len++;
+	file = &s->files[s->len++];
+	memset(file, 0, sizeof(*file));
+	file->name = copy;
 	return file;
 }
 

@@ -45,16 +45,16 @@ static int is_there(const struct unpacker *u, const char *diff_id)
 static int note_layer(struct unpacker *u, const char *diff_id, uint64_t size, struct error *err)
 {
 	Bulkhead__V1__ImportedLayer *layer = malloc(sizeof(*layer));
+	char *copy = strdup(diff_id);
 
-	if (!layer)
-		return out_of_memory(err);
-	bulkhead__v1__imported_layer__init(layer);
-	layer->diff_id = strdup(diff_id);
-	layer->size = size;
-	if (!layer->diff_id) {
+	if (!layer || !copy) {
 		free(layer);
+		free(copy);
 		return out_of_memory(err);
 	}
+	bulkhead__v1__imported_layer__init(layer);
+	layer->diff_id = copy;
+	layer->size = size;
 	u->verdict->layers[u->verdict->n_layers++] = layer;
 	return 0;
 }
@@ -138,8 +138,9 @@ static int note_image(struct unpacker *u, struct plan_image *image, struct error
 
 static int unpack_images(struct unpacker *u, struct plan *plan, struct error *err)
 {
-	u->verdict->images = calloc(plan->len, sizeof(*u->verdict->images));
-	u->verdict->layers = calloc(plan->len * IMAGE_LAYERS_MAX, sizeof(*u->verdict->layers));
+	u->verdict->images = calloc(plan->len, sizeof(Bulkhead__V1__ImportedImage *));
+	u->verdict->layers =
+		calloc(plan->len * IMAGE_LAYERS_MAX, sizeof(Bulkhead__V1__ImportedLayer *));
 	if (!u->verdict->images || !u->verdict->layers)
 		return out_of_memory(err);
 	for (size_t i = 0; i < plan->len; i++) {
@@ -212,6 +213,7 @@ static int run(struct unpacker *u, int dirfd, int archive_fd, struct error *err)
 	u->layers_fd = layers_fd;
 	u->spool = &spool;
 	r = run_spooled(u, dirfd, err);
+	u->spool = NULL;
 	spool_done(&spool);
 	return r;
 }

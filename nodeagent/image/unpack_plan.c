@@ -141,9 +141,9 @@ static int manifest_add(struct plan *plan, const struct spool *spool, const stru
 	const char *name, struct error *err)
 {
 	struct plan_image *image = find_manifest(plan, d->hex);
-	struct oci_manifest manifest;
+	struct oci_manifest manifest = { 0 };
 	cleanup_free char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int r = 1;
 
 	if (!image) {
@@ -176,9 +176,9 @@ static int index_visit(struct plan *plan, const struct spool *spool,
 static int index_add(struct plan *plan, const struct spool *spool, const struct descriptor *d,
 	const char *name, int depth, struct error *err)
 {
-	struct descriptors index;
+	struct descriptors index = { 0 };
 	cleanup_free char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int r;
 
 	if (depth >= INDEX_DEPTH_MAX)
@@ -220,7 +220,7 @@ static int layout_check(const struct spool *spool, struct error *err)
 	cleanup_json json_t *root = NULL;
 	cleanup_free char *text = NULL;
 	const char *version = NULL;
-	size_t size;
+	size_t size = 0;
 
 	if (!file)
 		return error_set(err, ERR_INVALID, 0,
@@ -239,9 +239,9 @@ static int layout_check(const struct spool *spool, struct error *err)
 static int oci_plan(struct plan *plan, const struct spool *spool, const struct spool_file *file,
 	struct error *err)
 {
-	struct descriptors index;
+	struct descriptors index = { 0 };
 	cleanup_free char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int r;
 
 	if (layout_check(spool, err) < 0 ||
@@ -301,9 +301,9 @@ static int docker_image_fill(struct plan_image *image, const struct spool *spool
 static int docker_plan(struct plan *plan, const struct spool *spool, const struct spool_file *file,
 	struct error *err)
 {
-	struct docker_manifest manifest;
+	struct docker_manifest manifest = { 0 };
 	cleanup_free char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int r = 0;
 
 	if (spool_text(spool, file, IMAGE_DOCUMENT_MAX, &text, &size, err) < 0 ||
