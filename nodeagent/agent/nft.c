@@ -11,10 +11,10 @@
 
 #include "lib/cleanup.h"
 
-#define BATCH_SIZE  512
-#define NAME_MAX_   64 /* of a table here; the kernel takes 255 */
-#define SEQ_TABLE   2u /* the message of the three that is acknowledged */
-#define ANSWER_SECS 5
+#define BATCH_SIZE    512
+#define TABLE_LEN_MAX 64 /* of a table here; the kernel takes 255 */
+#define SEQ_TABLE     2u /* the message of the three that is acknowledged */
+#define ANSWER_SECS   5
 
 /* Three messages: the begin and end of a transaction, and what it does. */
 struct batch {
@@ -80,7 +80,7 @@ int nft_table_remove(uint8_t family, const char *name, struct error *err)
 	struct batch batch = { .size = 0 };
 	int r;
 
-	if (strlen(name) > NAME_MAX_)
+	if (strlen(name) > TABLE_LEN_MAX)
 		return error_set(err, ERR_INVALID, 0, "table name '%.64s...' is too long", name);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0) {
 		/* A kernel without nf_tables has no table either. */
