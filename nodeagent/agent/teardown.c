@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netfilter.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/links.h"
 #include "nodeagent/agent/nft.h"
 #include "nodeagent/agent/ovs.h"
 #include "nodeagent/agent/pods.h"
@@ -31,6 +33,16 @@ static int remove_ovs(struct agent *agent, bool purge, struct error *err)
 {
 	(void)purge;
 	return ovs_teardown(agent->config, err);
+}
+
+/* netd names them so (netplugin/endpoint.c); the switch's records of them went with the bridge. */
+static int remove_links(struct agent *agent, bool purge, struct error *err)
+{
+	char prefix[64];
+
+	(void)purge;
+	snprintf(prefix, sizeof(prefix), "bulkhead:%s:", agent->config->bridge);
+	return links_remove(prefix, err);
 }
 
 static int remove_guard(struct agent *agent, bool purge, struct error *err)
@@ -98,6 +110,7 @@ static const struct step {
 } steps[] = {
 	{ "pods", remove_pods, false, "first: they use all that follows" },
 	{ "Open vSwitch", remove_ovs, false, "the pods' ports are gone with their namespaces" },
+	{ "links", remove_links, false, "after the switch, which would report them missing" },
 	{ "nf_tables", remove_guard, false, "guards ports as long as a switch forwards" },
 	{ "cgroups", remove_cgroups, false, "the pods' groups are gone" },
 	{ "run folder", remove_run, true, "pid files and sockets find what still runs" },

@@ -325,11 +325,19 @@ static void the_project_comes_from_the_request(void **state)
 	call(next_id(), VIEW_RED, "PutSecret", &put.base);
 	assert_int_equal(last_code(), ERR_DENIED);
 
+	secret.project = TEXT("blue");
+	call(next_id(), EDIT_RED, "PutSecret", &put.base);
+	assert_int_equal(last_code(), ERR_DENIED);
+
 	exec.start = &start;
 	start.project = TEXT("red");
 	call(next_id(), EDIT_RED, "Exec", &exec.base);
 	assert_int_equal(last_code(), ERR_NONE);
 	call(next_id(), VIEW_RED, "Exec", &exec.base);
+	assert_int_equal(last_code(), ERR_DENIED);
+
+	start.project = TEXT("blue");
+	call(next_id(), EDIT_RED, "Exec", &exec.base);
 	assert_int_equal(last_code(), ERR_DENIED);
 
 	create.name = TEXT("red");
@@ -348,6 +356,37 @@ static void the_project_comes_from_the_request(void **state)
 	meta.namespace_ = TEXT("blue");
 	call(next_id(), EDIT_RED, "ApplyPod", &apply.base);
 	assert_int_equal(last_code(), ERR_DENIED);
+}
+
+/* Every request that has a field 'project' of its own: blue is denied where red is allowed. */
+static void no_method_mistakes_the_project(void **state)
+{
+	const struct method *row;
+	unsigned methods = 0;
+
+	(void)state;
+	for (size_t i = 0; (row = method_at(i)); i++) {
+		const ProtobufCFieldDescriptor *field =
+			protobuf_c_message_descriptor_get_field_by_name(row->request, "project");
+		union {
+			ProtobufCMessage base;
+			char room[256];
+		} request;
+
+		if (!field)
+			continue;
+		assert_true(row->request->sizeof_message <= sizeof(request));
+		protobuf_c_message_init(row->request, &request.base);
+		*(const char **)(void *)((char *)&request + field->offset) = "red";
+		call(next_id(), EDIT_RED, row->name, &request.base);
+		assert_int_equal(last_code(), ERR_NONE);
+		*(const char **)(void *)((char *)&request + field->offset) = "blue";
+		call(next_id(), EDIT_RED, row->name, &request.base);
+		if (last_code() != ERR_DENIED)
+			fail_msg("%s in project blue was allowed", row->name);
+		methods++;
+	}
+	assert_int_equal(methods, 8);
 }
 
 static void what_is_not_a_call_is_refused(void **state)
@@ -486,6 +525,7 @@ int main(void)
 		TEST(a_caller_without_a_name_is_nobody),
 		TEST(masters_may_all),
 		TEST(the_project_comes_from_the_request),
+		TEST(no_method_mistakes_the_project),
 		TEST(what_is_not_a_call_is_refused),
 		TEST(a_call_that_is_cancelled_is_gone),
 		TEST(all_calls_are_gone_with_the_daemon),
