@@ -83,8 +83,10 @@ static int item_read(struct item *ret, struct unpack *u, struct archive_entry *e
 		.gid = (gid_t)gid,
 		.mtime = { archive_entry_mtime(entry), archive_entry_mtime_nsec(entry) },
 	};
-	if (u->dir.flags & LAYER_KEEP_OWNER)
+	if (u->dir.flags & LAYER_KEEP_OWNER) {
 		ret->mode &= (mode_t)~SET_ID;
+		ret->mode |= ret->type == AE_IFDIR ? S_IRWXU : 0;
+	}
 	if (archive_entry_xattr_reset(entry) > 0 || archive_entry_acl_types(entry) != 0)
 		leave_out(u, LEFT_XATTR, path);
 	return 0;

@@ -8,8 +8,11 @@
 #include "nodeagent/image/layer_stream.h"
 #include "nodeagent/image/warnings.h"
 
-#define LAYER_KEEP_OWNER                                                                           \
-	1u /* files stay the caller's, without set-id bits (fuzzing, unprivileged) */
+/*
+ * Files stay the caller's, without set-id bits, and directories open to it: for callers without
+ * rights (fuzzing, tests).
+ */
+#define LAYER_KEEP_OWNER 1u
 
 /*
  * Unpacks all of 'stream' beneath 'dirfd', an empty directory. *ret_size is what its files say to
