@@ -5,6 +5,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 B=${B:-build}
 weak=build-weak
+export CMOCKA_MESSAGE_OUTPUT=TAP
 
 # switch | object that knows it | program | how the test is run
 rows='
@@ -13,6 +14,18 @@ QUOTA       | nodeagent/api/server   | bulkhead-api   | bats --formatter tap -f 
 COMPRESSION | nodeagent/api/server   | bulkhead-api   | bats --formatter tap -f "hole 3" tests/e2e/api.bats
 UNPACK      | nodeagent/api/call     | bulkhead-api   | bats --formatter tap -f "hole 4: a million" tests/e2e/api.bats
 TLS         | nodeagent/api/tls      | bulkhead-api   | bats --formatter tap -f "TLS 1.3 only" tests/e2e/api.bats
+PATH        | nodeagent/image/entry_path    | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile
+BENEATH     | nodeagent/image/layer_dir     | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile
+DEVICES     | nodeagent/image/layer         | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile
+RATIO       | nodeagent/image/budget        | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile
+RATIO       | nodeagent/image/spool         | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile
+DIGEST      | nodeagent/image/spool         | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile
+DIGEST      | nodeagent/image/unpack        | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile
+DIGEST      | nodeagent/image/unpack_plan   | tests/unit/test_image_unpack   | $B/tests/unit/test_image_unpack
+MEDIA       | nodeagent/image/manifest      | tests/unit/test_image_manifest | $B/tests/unit/test_image_manifest
+STAGED      | nodeagent/image/import_commit | tests/unit/test_image_store    | $B/tests/unit/test_image_store
+CONFINE     | nodeagent/image/main          | bulkhead-unpack                | $B/tests/priv/test_image_confined
+PARENT      | nodeagent/image/main          | bulkhead-unpack                | $B/tests/priv/test_image_confined
 '
 n=0 failed=0
 while IFS='|' read -r name object program test; do

@@ -49,6 +49,12 @@ static const char *const syscalls[] = {
 	"syncfs",
 };
 
+#ifdef BULKHEAD_WEAK_PARENT
+#define WITH_PARENT 0
+#else
+#define WITH_PARENT CONFINE_WITH_PARENT
+#endif
+
 static int limits_set(struct error *err)
 {
 	static const struct {
@@ -98,7 +104,7 @@ static int confine(const char *root, struct error *err)
 		.gid = UNPACK_OWN_ID,
 		.userns_fd = UNPACK_USERNS_FD,
 		.empty_root = root,
-		.flags = CONFINE_WRITABLE | CONFINE_JOIN_USERNS | CONFINE_WITH_PARENT,
+		.flags = CONFINE_WRITABLE | CONFINE_JOIN_USERNS | WITH_PARENT,
 		.capabilities = CAPABILITIES,
 		.syscalls = syscalls,
 		.syscalls_len = ARRAY_LEN(syscalls),

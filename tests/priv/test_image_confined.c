@@ -252,18 +252,32 @@ static void test_killed(void **state)
 	image_store_free(store);
 }
 
+/* As bulkhead-api does, somebody else has the archive's pipe open when the agent dies. */
+static void hold_until(int end_fd, int other_end_fd)
+{
+	char byte;
+
+	if (fork() != 0)
+		return;
+	close(other_end_fd);
+	(void)!read(end_fd, &byte, 1);
+	_exit(0);
+}
+
 /* The agent is killed: its unpacker dies with it, and the next agent finds a clean store. */
 static void test_agent_killed(void **state)
 {
 	struct fixture *f = *state;
 	struct image_store *store = store_open(f);
 	int pipe_fds[2];
+	int stay[2];
 	int pid_there = 0;
 	int status;
 	pid_t agent;
 	pid_t unpacker = 0;
 
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(stay, O_CLOEXEC), 0);
 	agent = fork();
 	assert_true(agent >= 0);
 	if (agent == 0) {
@@ -274,6 +288,7 @@ static void test_agent_killed(void **state)
 		if (image_import_start(&import, &f->config, &fd, &f->err) < 0)
 			_exit(1);
 		unpacker = pid_of(import);
+		hold_until(stay[0], stay[1]);
 		(void)!write(pipe_fds[1], &unpacker, sizeof(unpacker));
 		for (;;)
 			pause();
@@ -293,6 +308,8 @@ static void test_agent_killed(void **state)
 			break;
 		usleep(10000);
 	}
+	close(stay[0]);
+	close(stay[1]);
 	assert_false(pid_there);
 	assert_int_equal(count(f, "staging"), 1);
 	image_store_free(store);
