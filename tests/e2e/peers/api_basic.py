@@ -197,9 +197,9 @@ def logs(prepared):
         bad = status_of(lambda: read(tail_lines=-5))
         assert bad[0] == grpc.StatusCode.INVALID_ARGUMENT and "tail_lines" in bad[1], bad
 
+        held.clear()
         call = rig.method(channel, "PodLogs")(
             rig.node.PodLogsRequest(follow=True, tail_lines=0), timeout=20)
-        held.clear()
         r.eventually("follow", lambda: held)
         write("1.log", line(7))
         assert next(call).data == b"line 7\n"
