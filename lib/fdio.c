@@ -125,6 +125,8 @@ static int remove_entry(int dirfd, const char *name, dev_t dev, struct error *er
 		return error_set(err, error_code_of(errno), errno, "cannot remove '%s'", name);
 
 	sub_fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (sub_fd < 0 && errno == ENOENT) /* another one removes it too */
+		return 0;
 	if (sub_fd < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", name);
 	if (fstat(sub_fd, &st) < 0 || st.st_dev != dev)

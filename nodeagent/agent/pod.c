@@ -339,7 +339,28 @@ static void do_remove(struct pod *pod)
 	pod_folders_remove(pod);
 	userns_release(pod->pods->userns, pod->file->slice);
 	pod->done = true;
+	pod->pods->len--;
 	pods_turn(pod->pods);
+}
+
+/* No shim runs: what there is on disk says how far the pod had come. */
+static void do_look(struct pod *pod)
+{
+	bool traces = pod_run_folder_exists(pod);
+
+	shim_free(pod->shim);
+	pod->shim = NULL;
+	if (pod_deleting(pod))
+		pod_feed(pod, POD_DELETE);
+	else if (pod->progress->lost ||
+		 (traces && pod_begun_marked(pod) && !pod_containers_over(pod)))
+		pod_feed(pod, POD_SHIM_GONE);
+	else if (pod_containers_over(pod))
+		pod_feed(pod, POD_OVER);
+	else if (traces)
+		pod_feed(pod, POD_SHIM_EARLY);
+	else
+		pod_feed(pod, POD_BEGIN);
 }
 
 static void do_nothing(struct pod *pod)
@@ -364,6 +385,7 @@ static void (*const actions[])(struct pod *pod) = {
 	[POD_DO_REPORT_LOST] = do_report_lost,
 	[POD_DO_RELEASE] = do_release,
 	[POD_DO_CLEAR] = do_clear,
+	[POD_DO_LOOK] = do_look,
 	[POD_DO_AGAIN] = do_again,
 	[POD_DO_KEEP] = do_keep,
 	[POD_DO_REMOVE] = do_remove,
@@ -423,24 +445,6 @@ void pod_begin(struct pod *pod)
 	pod_feed(pod, POD_BEGIN);
 }
 
-static void restore_without_shim(struct pod *pod)
-{
-	bool traces = pod_run_folder_exists(pod);
-
-	/* Its port, if it has one: netd is told without this pod, and removes it. */
-	if (pod_deleting(pod))
-		pod_feed(pod, POD_DELETE);
-	else if (pod->progress->lost ||
-		 (traces && pod_begun_marked(pod) && !pod_containers_over(pod)))
-		pod_feed(pod, POD_SHIM_GONE);
-	else if (pod_containers_over(pod))
-		pod_feed(pod, POD_OVER);
-	else if (traces)
-		pod_feed(pod, POD_SHIM_EARLY);
-	else
-		pod_feed(pod, POD_BEGIN);
-}
-
 void pod_restore(struct pod *pod)
 {
 	char socket[POD_PATH_SIZE];
@@ -460,7 +464,7 @@ void pod_restore(struct pod *pod)
 	if (shim_connect(&pod->shim, &config, &err) < 0) {
 		if (err.code != ERR_NOT_FOUND)
 			log_write(LOG_LEVEL_WARNING, &pod->subject, "%s", err.text);
-		restore_without_shim(pod);
+		do_look(pod);
 		return;
 	}
 	pod->begun = pod_begun_marked(pod);

@@ -39,7 +39,7 @@ struct stream; /* methods_stream.c */
 struct pods {
 	struct agent *agent;
 	struct pod *first; /* newest first */
-	size_t len;
+	size_t len; /* without those that are done */
 	struct userns *userns;
 	struct watch *watch;
 	struct node_facts facts;
@@ -182,7 +182,7 @@ void pod_kick(struct pod *pod);
  */
 int pod_delete(struct pod *pod, int64_t grace_seconds, struct error *err);
 bool pod_deleting(const struct pod *pod);
-/* Its sandbox stands, and is to go on standing. */
+/* Its sandbox stands, and is needed. */
 bool pod_lives(const struct pod *pod);
 /* Network and volumes may be complete. */
 void pod_prepare_check(struct pod *pod);

@@ -60,6 +60,7 @@ enum pod_action {
 	POD_DO_REPORT_LOST, /* say that the shim died, then release */
 	POD_DO_RELEASE,     /* give back address and cgroup */
 	POD_DO_CLEAR,       /* say that the shim died, release, but count nothing as run */
+	POD_DO_LOOK,        /* the shim that was found is gone: go by what is on disk */
 	POD_DO_AGAIN,       /* begin again after a while */
 	POD_DO_KEEP,        /* write down how it ended */
 	POD_DO_REMOVE,      /* remove its folders and forget it */

@@ -17,7 +17,10 @@
 /* Whether a text has the form of a pod's uid; nothing else becomes a path. */
 bool pod_uid_valid(const char *uid);
 
-/* Makes <state>/pods where it is absent, and removes what an interrupted call left there. */
+/*
+ * Makes <state>/pods where it is absent, and removes what an interrupted call left there, as far as
+ * it can.
+ */
 int pod_store_prepare(int state_dirfd, struct error *err);
 
 /* Makes the directory of a new pod. On failure nothing is left. */

@@ -12,7 +12,7 @@
 #include "nodeagent/agent/secretd.h"
 #include "nodeagent/agent/timer.h"
 
-#define REFRESH_MIN_USEC UINT64_C(10000000) /* whatever the clock says */
+#define REFRESH_MIN_USEC UINT64_C(5000000) /* whatever the clock says */
 
 static void stage(struct pod_volume *volume);
 
@@ -79,6 +79,8 @@ static void arm(struct pod_volume *v, uint64_t usec)
 static void failed(struct pod_volume *v, const struct error *err)
 {
 	v->stage = VOLUME_WANTED;
+	if (!pod_lives(v->pod))
+		return;
 	/* A daemon that is away comes back, and then the pod is kicked. */
 	if (err->code != ERR_UNAVAILABLE)
 		pod_record(v->pod, true, "FailedMount", "volume '%s': %s", v->name ? v->name : "",

@@ -50,7 +50,6 @@ static void bury(struct pods *pods)
 			continue;
 		}
 		*at = pod->next;
-		pods->len--;
 		watch_gone(pods->watch, pod->object);
 		pod_free(pod);
 	}

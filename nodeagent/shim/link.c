@@ -37,6 +37,14 @@ void link_close(struct shim *shim)
 	shim->link.fd = -1;
 }
 
+/* The peer is gone. Nobody knows of a shim that its agent had given nothing yet: it ends too. */
+static void link_lost(struct shim *shim)
+{
+	link_close(shim);
+	if (!shim->sandbox.plan)
+		shim->done = 1;
+}
+
 static void link_ready(struct shim *shim, struct source *source)
 {
 	struct error err;
@@ -55,17 +63,14 @@ static void link_ready(struct shim *shim, struct source *source)
 		if (n < 0) {
 			if (err.code != ERR_UNAVAILABLE)
 				log_warning("agent connection closed: %s", err.text);
-			link_close(shim);
-			/* Nobody knows of a shim that its agent had given nothing yet. */
-			if (!shim->sandbox.plan)
-				shim->done = 1;
+			link_lost(shim);
 			return;
 		}
 	}
 	if (!shim->ipc)
 		return;
 	if (ipc_flush(shim->ipc, &err) < 0)
-		link_close(shim);
+		link_lost(shim);
 	else
 		link_watch(shim);
 }
@@ -153,7 +158,7 @@ void shim_send(struct shim *shim, enum ipc_type type, uint32_t reply_to,
 	if (ipc_table_send(shim->ipc, type, reply_to, message, fds, fds_len, NULL, &err) < 0) {
 		log_warning("cannot send %s: %s", ipc_table_name(type), err.text);
 		/* An agent that misses a message must not go on as if it had it. */
-		link_close(shim);
+		link_lost(shim);
 		return;
 	}
 	link_watch(shim);

@@ -43,10 +43,11 @@ static void test_every_cell(void **unused)
 			/* Whoever was told to go never comes back to life. */
 			if (leaving(s))
 				assert_true(leaving(step.next));
-			/* A state without a shim is entered with a release, or from such a one. */
-			if (has_shim(s) && !has_shim(step.next))
-				assert_true(releases(step.next) &&
-					    (e == POD_SHIM_GONE || e == POD_SHIM_EARLY));
+			/* A shim is let go of only when it has ended. */
+			if (has_shim(s) && !has_shim(step.next)) {
+				assert_true(e == POD_SHIM_GONE || e == POD_SHIM_EARLY);
+				assert_true(releases(step.next) || step.action == POD_DO_LOOK);
+			}
 			if (!has_shim(s) && has_shim(step.next))
 				assert_true(e == POD_BEGIN || e == POD_FOUND);
 			/* Address and cgroup are given back before the record changes for good. */
@@ -71,6 +72,12 @@ static void test_shim_gone_is_always_taken(void **unused)
 			continue;
 		assert_true(pod_machine_step(s, POD_SHIM_GONE).taken);
 		assert_true(pod_machine_step(s, POD_SHIM_EARLY).taken);
+		/* One that was just found may have been on its way out: what is on disk decides. */
+		if (s == POD_ADOPTING) {
+			assert_int_equal(pod_machine_step(s, POD_SHIM_GONE).next, POD_NEW);
+			assert_int_equal(pod_machine_step(s, POD_SHIM_EARLY).next, POD_NEW);
+			continue;
+		}
 		assert_true(releases(pod_machine_step(s, POD_SHIM_GONE).next));
 		assert_true(releases(pod_machine_step(s, POD_SHIM_EARLY).next));
 	}
