@@ -15,11 +15,14 @@
 #include "nodeagent/agent/pod_store.h"
 #include "nodeagent/agent/timer.h"
 
-/* The shim gives up at 10 s itself. */
-#define DESTROY_USEC UINT64_C(15000000)
-#define REAP_MS      20 /* a turn of the loop may take */
+/* How long a shim may take to answer before it is taken for hung, and killed. */
+#define ADOPT_USEC   UINT64_C(10000000)
+#define SANDBOX_USEC UINT64_C(60000000)
+#define DESTROY_USEC UINT64_C(15000000) /* the shim gives up at 10 s itself */
+#define REAP_MS      20                 /* a turn of the loop may take */
 #define REAP_USEC    UINT64_C(200000)
-#define KILL_USEC    UINT64_C(5000000) /* between one SIGKILL and the next */
+#define KILL_USEC    UINT64_C(2000000) /* between one SIGKILL and the next */
+#define KILLS_MAX    3 /* then the shim does not hear, or the containers hang in the kernel */
 
 static void arm(struct pod *pod, uint64_t usec);
 
@@ -148,8 +151,12 @@ static void do_plan(struct pod *pod)
 		refuse(pod, "FailedMount", &err);
 		return;
 	}
-	if (shim_send(pod->shim, IPC_SANDBOX_PLAN, &message->base, &err) < 0)
+	if (shim_send(pod->shim, IPC_SANDBOX_PLAN, &message->base, &err) < 0) {
 		refuse(pod, "FailedCreatePodSandBox", &err);
+	} else {
+		pod->answer_due = true;
+		arm(pod, SANDBOX_USEC);
+	}
 	bulkhead__v1__sandbox_plan__free_unpacked(message, NULL);
 }
 
@@ -176,6 +183,7 @@ static void do_spawn(struct pod *pod)
 	struct error err = { 0 };
 
 	pod->times.sandbox_start = monotonic_usec();
+	pod->answer_due = false;
 	pod_containers_reset(pod);
 	if (!pod->shim && spawn(pod, &err) < 0) {
 		refuse(pod, "FailedCreatePodSandBox", &err);
@@ -185,8 +193,14 @@ static void do_spawn(struct pod *pod)
 	do_plan(pod);
 }
 
+static void do_connect(struct pod *pod)
+{
+	arm(pod, ADOPT_USEC);
+}
+
 static void do_retry(struct pod *pod)
 {
+	pod->answer_due = false;
 	arm(pod, timer_retry_usec(++pod->failures));
 }
 
@@ -217,6 +231,7 @@ void pod_prepare_check(struct pod *pod)
 
 static void do_resume(struct pod *pod)
 {
+	timer_stop(pod->timer);
 	pod_net_want(pod);
 	pod_volumes_write(pod);
 	if (pod->state == POD_RUNNING)
@@ -234,6 +249,22 @@ static uint64_t grace_left(const struct pod *pod)
 	return end > now ? (uint64_t)(end - now) : 0;
 }
 
+static void kill_shim(struct pod *pod, const char *what)
+{
+	pod_record(pod, true, "FailedKillPod", "%s; the pod's shim is killed", what);
+	shim_kill(pod->shim);
+}
+
+static void kill_all(struct pod *pod)
+{
+	if (pod->kills++ >= KILLS_MAX) {
+		kill_shim(pod, "containers do not end by SIGKILL");
+		return;
+	}
+	pod_containers_kill(pod);
+	arm(pod, KILL_USEC);
+}
+
 static void do_stop(struct pod *pod)
 {
 	uint64_t left = pod->progress->grace_seconds > 0 ? grace_left(pod) : 0;
@@ -242,8 +273,7 @@ static void do_stop(struct pod *pod)
 		pod_containers_stop(pod);
 		arm(pod, left);
 	} else {
-		pod_containers_kill(pod);
-		arm(pod, KILL_USEC);
+		kill_all(pod);
 	}
 	pod_containers_check(pod);
 }
@@ -373,7 +403,7 @@ static void do_nothing(struct pod *pod)
 static void (*const actions[])(struct pod *pod) = {
 	[POD_DO_NOTHING] = do_nothing,
 	[POD_DO_SPAWN] = do_spawn,
-	[POD_DO_CONNECT] = do_nothing, /* SHIM_STATE comes by itself */
+	[POD_DO_CONNECT] = do_connect,
 	[POD_DO_RETRY] = do_retry,
 	[POD_DO_PLAN] = do_plan,
 	[POD_DO_PREPARE] = do_prepare,
@@ -411,23 +441,41 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 
 	(void)source;
 	(void)usec;
-	if (pod->state == POD_NEW) {
+	switch (pod->state) {
+	case POD_NEW:
 		pod_feed(pod, POD_BEGIN);
-	} else if (pod->state == POD_SANDBOX) {
-		if (pod->shim)
+		break;
+	case POD_ADOPTING:
+		kill_shim(pod, "its state is not told");
+		break;
+	case POD_SANDBOX:
+		if (pod->answer_due)
+			kill_shim(pod, "the sandbox is not built in time");
+		else if (pod->shim)
 			do_plan(pod);
 		else
 			do_spawn(pod);
-	} else if (pod->state == POD_STOPPING) {
-		pod_containers_kill(pod);
-		arm(pod, KILL_USEC);
-	} else if (pod->state == POD_FINISHING || pod->state == POD_DESTROYING) {
-		pod_record(pod, true, "FailedKillPod", "the pod's shim does not end; it is killed");
-		shim_kill(pod->shim);
-	} else if (pod->state == POD_RETIRING || pod->state == POD_RELEASING ||
-		   pod->state == POD_CLEARING) {
+		break;
+	case POD_STOPPING:
+		kill_all(pod);
+		break;
+	case POD_FINISHING:
+	case POD_DESTROYING:
+		kill_shim(pod, "the sandbox is not taken apart in time");
+		break;
+	case POD_RETIRING:
+	case POD_RELEASING:
+	case POD_CLEARING:
 		reap_cgroup(pod);
 		pod_release_check(pod);
+		break;
+	case POD_PREPARING:
+	case POD_INIT:
+	case POD_RUNNING:
+	case POD_ENDED:
+	case POD_REMOVED:
+	case POD_STATES:
+		break;
 	}
 	return 0;
 }
@@ -474,7 +522,7 @@ void pod_restore(struct pod *pod)
 
 void pod_kick(struct pod *pod)
 {
-	if (pod->state == POD_SANDBOX && pod->failures > 0)
+	if (pod->state == POD_SANDBOX && !pod->answer_due)
 		arm(pod, 0);
 	pod_net_kick(pod);
 	pod_volumes_kick(pod);

@@ -39,7 +39,7 @@ struct stream; /* methods_stream.c */
 struct pods {
 	struct agent *agent;
 	struct pod *first; /* newest first */
-	size_t len; /* without those that are done */
+	size_t len;        /* without those that are done */
 	struct userns *userns;
 	struct watch *watch;
 	struct node_facts facts;
@@ -149,6 +149,8 @@ struct pod {
 	size_t volumes_len;
 	sd_event_source *timer; /* of the state: retry, grace, destruction, release */
 	unsigned failures;      /* in a row, of the sandbox */
+	unsigned kills;         /* SIGKILLs sent to all containers */
+	bool answer_due;        /* the plan of the sandbox was sent */
 	bool released_cgroup;
 	struct pod_times times;
 	struct pod_record records[POD_RECORDS_MAX];

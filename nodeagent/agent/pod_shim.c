@@ -19,6 +19,8 @@
 
 /* A process whose connection is closed is given this long to end by itself. */
 #define CLOSED_USEC UINT64_C(300000)
+/* Connections that broke before a frame was understood; then the process is no use. */
+#define BROKEN_MAX 10
 /* What it sent before it ended is read before its end is seen. */
 #define PROCESS_PRIORITY 10
 
@@ -30,6 +32,7 @@ struct shim {
 	struct link *link; /* NULL: closed */
 	sd_event_source *timer;
 	bool leaving;
+	unsigned broken;
 	bool ended; /* 'gone' was called */
 };
 
@@ -68,7 +71,10 @@ static int on_frame(
 {
 	struct shim *shim = user;
 
-	return shim->config.ops->frame(shim->config.user, frame, message, err);
+	if (shim->config.ops->frame(shim->config.user, frame, message, err) < 0)
+		return -1;
+	shim->broken = 0;
+	return 0;
 }
 
 static int on_closed_long(sd_event_source *source, uint64_t usec, void *user)
@@ -78,11 +84,14 @@ static int on_closed_long(sd_event_source *source, uint64_t usec, void *user)
 
 	(void)source;
 	(void)usec;
-	if (shim->leaving || shim_reconnect(shim, &err) < 0) {
-		log_warning("shim at '%s' is killed: %s", shim->socket,
-			shim->leaving ? "it was told to end and does not" : err.text);
-		shim_kill(shim);
-	}
+	if (shim->leaving)
+		error_set(&err, ERR_TIMEOUT, 0, "it was told to end and does not");
+	else if (++shim->broken > BROKEN_MAX)
+		error_set(&err, ERR_INVALID, 0, "nothing it says is understood");
+	else if (shim_reconnect(shim, &err) == 0)
+		return 0;
+	log_warning("shim at '%s' is killed: %s", shim->socket, err.text);
+	shim_kill(shim);
 	return 0;
 }
 

@@ -198,6 +198,54 @@ static void a_shim_without_a_pod_is_ended(void **unused)
 	assert_int_equal(ports_count(), 0);
 }
 
+/* It hears nothing, but the kernel still kills it, and its containers with the cgroup. */
+static void a_hung_shim_does_not_keep_its_pod(void **unused)
+{
+	char uid[40];
+
+	(void)unused;
+	applied("web", SLEEP, ALWAYS);
+	until(runs("web"));
+	uid_of("web", uid);
+	kill(shim_pid(uid), SIGSTOP);
+	assert_int_equal(delete ("web", 0), 0);
+	until(absent("web"));
+	nothing_left();
+}
+
+static void a_hung_shim_is_not_adopted(void **unused)
+{
+	char uid[40];
+
+	(void)unused;
+	applied("web", SLEEP, ALWAYS);
+	until(runs("web"));
+	uid_of("web", uid);
+	node_kill();
+	kill(shim_pid(uid), SIGSTOP);
+	node_up();
+	until(in_phase("web", "Failed"));
+	assert_int_equal(delete ("web", 0), 0);
+	until(absent("web"));
+	nothing_left();
+}
+
+static void a_new_pod_with_a_hung_shim_can_go(void **unused)
+{
+	char uid[40];
+
+	(void)unused;
+	applied("web", SLEEP, ALWAYS);
+	uid_of("web", uid);
+	kill(shim_pid(uid), SIGSTOP);
+	for (int i = 0; i < 10; i++)
+		turn(50000);
+	assert_true(in_phase("web", "Pending"));
+	assert_int_equal(delete ("web", 0), 0);
+	until(absent("web"));
+	nothing_left();
+}
+
 /*
  * The agent dies after each turn of the loop on the way up: whatever was done by then, the pod that
  * was accepted comes up, and goes without a trace.
@@ -340,6 +388,9 @@ int main(void)
 		RIG_TEST(a_shim_killed_while_the_agent_is_away),
 		RIG_TEST(an_exit_while_the_agent_is_away),
 		RIG_TEST(a_shim_without_a_pod_is_ended),
+		RIG_TEST(a_hung_shim_does_not_keep_its_pod),
+		RIG_TEST(a_hung_shim_is_not_adopted),
+		RIG_TEST(a_new_pod_with_a_hung_shim_can_go),
 		RIG_TEST(killed_at_each_turn_on_the_way_up),
 		RIG_TEST(killed_at_each_turn_on_the_way_down),
 		RIG_TEST(killed_at_each_turn_of_an_end),
