@@ -184,8 +184,7 @@ static int root(const struct confine *c, struct error *err)
 	if (mount(dir, dir, NULL, MS_BIND, NULL) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot bind '%s'", dir);
 	if (mount(NULL, dir, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
-		return error_set(
-			err, error_code_of(errno), errno, "cannot restrict '%s'", dir);
+		return error_set(err, error_code_of(errno), errno, "cannot restrict '%s'", dir);
 	/* pivot_root(2), "pivot_root(".", ".")": the old root ends up on top and is detached. */
 	if (chdir(dir) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot pivot to '%s'", dir);

@@ -11,10 +11,10 @@
 
 #include "lib/error.h"
 
-#define CONFINE_KEEP_ROOT   1u /* do not change the root directory */
-#define CONFINE_NO_NEWNET   2u /* keep the network namespace (whoever talks to the network) */
-#define CONFINE_LOCK_MEMORY 4u /* mlockall(2): holders of keys */
-#define CONFINE_ALLOW_DUMP  8u /* stay dumpable (tests only) */
+#define CONFINE_KEEP_ROOT   1u  /* do not change the root directory */
+#define CONFINE_NO_NEWNET   2u  /* keep the network namespace (whoever talks to the network) */
+#define CONFINE_LOCK_MEMORY 4u  /* mlockall(2): holders of keys */
+#define CONFINE_ALLOW_DUMP  8u  /* stay dumpable (tests only) */
 #define CONFINE_WRITABLE    16u /* 'empty_root' stays writable: the one place to work in */
 #define CONFINE_JOIN_USERNS 32u /* enter 'userns_fd'; ids and capabilities are meant inside it */
 #define CONFINE_WITH_PARENT 64u /* SIGKILL when the parent dies; it may have died before */
@@ -22,7 +22,7 @@
 struct confine {
 	uid_t uid; /* uid and gid to become, all supplementary groups dropped */
 	gid_t gid;
-	int userns_fd; /* with CONFINE_JOIN_USERNS; borrowed */
+	int userns_fd;          /* with CONFINE_JOIN_USERNS; borrowed */
 	const char *empty_root; /* the directory that becomes "/": nothing else stays in sight */
 	unsigned flags;
 	uint64_t capabilities; /* bits (1 << CAP_*) kept in permitted and effective; 0: none */

@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,7 +16,8 @@
 
 #include "lib/cleanup.h"
 
-#define REMOVER_FD 3
+#define REMOVER_FD 3 /* the trash, in the process that empties it */
+#define OWNER_FD   4 /* pidfd of who started it */
 #define NICENESS   10
 
 void trash_name(char ret[TRASH_NAME_SIZE])
@@ -88,13 +90,20 @@ int trash_move_all(int store_dirfd, const char *folder, struct error *err)
 	return 0;
 }
 
+static int owner_is_gone(void)
+{
+	struct pollfd fd = { .fd = OWNER_FD, .events = POLLIN };
+
+	return poll(&fd, 1, 0) != 0;
+}
+
 /* Empties one directory of the trash: files go, directories move up beside it. */
 static void flatten(int trash_fd, int fd)
 {
 	cleanup_dir DIR *dir = list(fd);
 	const char *name;
 
-	while (dir && (name = list_next(dir))) {
+	while (dir && !owner_is_gone() && (name = list_next(dir))) {
 		if (unlinkat(fd, name, 0) < 0)
 			move(fd, name, trash_fd);
 	}
@@ -110,7 +119,7 @@ static int empty_once(int trash_fd)
 	const char *name;
 	int again = 0;
 
-	while (dir && (name = list_next(dir))) {
+	while (dir && !owner_is_gone() && (name = list_next(dir))) {
 		cleanup_close int fd = -1;
 
 		if (unlinkat(trash_fd, name, 0) == 0)
@@ -134,14 +143,18 @@ static pid_t quiet_fork(void)
 }
 
 /* The child of the child, which nobody waits for. */
-static void remover(int trash_fd)
+static void remover(int trash_fd, int owner_fd)
 {
-	if (dup2(trash_fd, REMOVER_FD) < 0)
+	/* Above both places first, so that neither takes the other's. */
+	trash_fd = fcntl(trash_fd, F_DUPFD, OWNER_FD + 1);
+	owner_fd = fcntl(owner_fd, F_DUPFD, OWNER_FD + 1);
+	if (dup2(trash_fd, REMOVER_FD) < 0 || dup2(owner_fd, OWNER_FD) < 0)
 		_exit(1);
 	close(0);
 	close(1);
 	close(2);
-	close_range(REMOVER_FD + 1, ~0u, 0);
+	close_range(OWNER_FD + 1, ~0u, 0);
+	prctl(PR_SET_NAME, "bulkhead-trash");
 	(void)!nice(NICENESS);
 	while (empty_once(REMOVER_FD))
 		continue;
@@ -151,16 +164,17 @@ static void remover(int trash_fd)
 void trash_empty(int store_dirfd)
 {
 	cleanup_close int trash_fd = open_folder(store_dirfd, STORE_TRASH);
+	cleanup_close int owner_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	cleanup_dir DIR *dir = trash_fd < 0 ? NULL : list(trash_fd);
 	pid_t pid;
 
-	if (!dir || !list_next(dir))
+	if (owner_fd < 0 || !dir || !list_next(dir))
 		return;
 	pid = quiet_fork();
 	if (pid == 0) {
 		pid = quiet_fork();
 		if (pid == 0)
-			remover(trash_fd);
+			remover(trash_fd, owner_fd);
 		_exit(0);
 	}
 	while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)

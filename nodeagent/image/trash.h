@@ -23,7 +23,7 @@ int trash_move_all(int store_dirfd, const char *folder, struct error *err);
 
 /*
  * Starts a process that empties the trash, when there is something in it. It is nobody's to wait
- * for; what it cannot remove stays for the next time.
+ * for, and ends when the caller's process does; what it did not remove stays for the next time.
  */
 void trash_empty(int store_dirfd);
 

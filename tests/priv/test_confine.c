@@ -33,6 +33,7 @@
 #include "lib/cleanup.h"
 #include "lib/confine.h"
 #include "lib/fdio.h"
+#include "nodeagent/image/import_spawn.h"
 
 #define TEST_UID 61234
 
@@ -437,6 +438,51 @@ static void test_bad_parameters_are_named(void **state)
 	assert_child(child_bad, *state);
 }
 
+/* A user namespace where one capability counts, one directory to write to, and no life alone. */
+static int child_joins_userns(const struct fixture *f)
+{
+	static const char *const calls[] = { "openat", "unlinkat", "fchown", "prctl", "capget",
+		"mkdirat" };
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	struct confine c = {
+		.uid = UNPACK_OWN_ID,
+		.gid = UNPACK_OWN_ID,
+		.userns_fd = import_userns_make(1900000000, TEST_UID, NULL),
+		.empty_root = f->dir,
+		.flags = CONFINE_WRITABLE | CONFINE_JOIN_USERNS | CONFINE_WITH_PARENT,
+		.capabilities = UINT64_C(1) << CAP_CHOWN,
+		.syscalls = calls,
+		.syscalls_len = ARRAY_LEN(calls),
+	};
+	struct stat st;
+	int signal_number = 0;
+	int fd;
+
+	REQUIRE(c.userns_fd >= 0);
+	REQUIRE(confine_apply(&c, NULL) == 0);
+	REQUIRE(getuid() == UNPACK_OWN_ID && getgid() == UNPACK_OWN_ID);
+	REQUIRE(syscall(SYS_capget, &header, data) == 0);
+	REQUIRE(data[0].effective == 1u << CAP_CHOWN && data[0].permitted == 1u << CAP_CHOWN);
+	REQUIRE((data[1].permitted | data[0].inheritable | data[1].inheritable) == 0);
+	REQUIRE(prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) == 0);
+	REQUIRE(prctl(PR_GET_PDEATHSIG, &signal_number, 0, 0, 0) == 0 && signal_number == SIGKILL);
+	fd = open("/made", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	REQUIRE(fd >= 0);
+	REQUIRE(fchown(fd, 5, 6) == 0 && fstat(fd, &st) == 0 && st.st_uid == 5);
+	REQUIRE(fchown(fd, UNPACK_OWN_ID + 1, 0) < 0 && errno == EINVAL);
+	REQUIRE(unlinkat(AT_FDCWD, "/made", 0) == 0);
+	return 0;
+}
+
+static void test_user_namespace(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(chmod(f->dir, 0777), 0);
+	assert_child(child_joins_userns, f);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -445,6 +491,7 @@ int main(void)
 		T(test_root_is_empty_and_read_only),
 		T(test_namespaces_seen_from_outside),
 		T(test_one_capability_is_kept),
+		T(test_user_namespace),
 		T(test_a_socket_in_the_root_serves),
 		T(test_base_list_serves_an_event_loop),
 		T(test_memory_is_locked),
