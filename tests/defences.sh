@@ -8,6 +8,7 @@ weak=build-weak
 export CMOCKA_MESSAGE_OUTPUT=TAP
 
 # switch | object that knows it | program | how the test is run
+# shellcheck disable=SC2016 # $B is expanded by the shell that runs the test
 rows='
 ACCEPT      | nodeagent/api/listener | bulkhead-api   | bats --formatter tap -f "hole 1" tests/e2e/api.bats
 QUOTA       | nodeagent/api/server   | bulkhead-api   | bats --formatter tap -f "hole 2: a message" tests/e2e/api.bats
