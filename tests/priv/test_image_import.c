@@ -320,6 +320,35 @@ static void test_commit_fails(void **state)
 	image_store_free(store);
 }
 
+/* The disk is full while the archive comes, or while a layer is unpacked. */
+static void test_full_disk(void **state)
+{
+	static const size_t sizes[] = { 6 << 20, 3 << 20 };
+	struct fixture *f = *state;
+	char where[96];
+
+	snprintf(where, sizeof(where), "%s/full", f->dir);
+	assert_int_equal(mkdir(where, 0700), 0);
+	snprintf(f->store, sizeof(f->store), "%s/full/images", f->dir);
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct blob data = { 0 };
+		struct image_store *store;
+
+		assert_int_equal(mount("tmpfs", where, "tmpfs", 0, "size=5m"), 0);
+		store = store_open(f);
+		blob_add(&data, NULL, sizes[i]);
+		assert_refused(f,
+			oci_of(TAR({ .name = "f", .data = data.data, .size = data.size })),
+			"No space left on device");
+		assert_int_equal(f->err.code, ERR_EXHAUSTED);
+		assert_int_equal(count(f, "staging"), 0);
+		assert_int_equal(count(f, "layers"), 0);
+		image_store_free(store);
+		blob_done(&data);
+		assert_int_equal(umount2(where, MNT_DETACH), 0);
+	}
+}
+
 #define CASE(x) cmocka_unit_test_setup_teardown(x, set_up, tear_down)
 
 int main(void)
@@ -332,8 +361,12 @@ int main(void)
 		CASE(test_program),
 		CASE(test_shared_layers),
 		CASE(test_commit_fails),
+		CASE(test_full_disk),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
+	/* What a failed test leaves mounted goes with the program. */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
