@@ -241,7 +241,7 @@ static int authorize_method(struct call *call, const struct method *method, stru
 		method->target(call->message, &target);
 	if (!method->open)
 		return authorize(call, method->verb, method->resource, &target, err);
-	if (!call->principal.name[0])
+	if (!call->principal.name || !call->principal.name[0])
 		return error_set(err, ERR_UNAUTHENTICATED, 0, "the caller has no name");
 	audit(call, method->verb, method->resource, &target, RBAC_AUTHENTICATED);
 	return 0;

@@ -79,9 +79,12 @@ static int rows_grow(struct cluster_rows *rows)
 
 	if (rows->len < rows->room)
 		return 0;
-	more = realloc(rows->rows, room * sizeof(ProtobufCMessage *));
+	more = calloc(room, sizeof(ProtobufCMessage *));
 	if (!more)
 		return -1;
+	if (rows->len)
+		memcpy(more, rows->rows, rows->len * sizeof(ProtobufCMessage *));
+	free(rows->rows);
 	rows->rows = more;
 	rows->room = room;
 	return 0;
@@ -234,23 +237,32 @@ static int remove_gone(
 	return 0;
 }
 
-int cluster_cache_delta(struct cluster_cache *cache, const Bulkhead__V1__ClusterDelta *delta,
-	bool *ret_complete, struct error *err)
+static int kinds_change(struct cluster_rows kinds[CLUSTER_KINDS],
+	const Bulkhead__V1__ClusterDelta *delta, struct error *err)
 {
 	const struct rows_told told = { delta->projects, delta->n_projects, delta->secrets,
 		delta->n_secrets, delta->nodes, delta->n_nodes };
-	struct cluster_rows *kinds = cache->receiving ? cache->incoming : cache->kinds;
 
+	if (remove_gone(kinds, delta, err) < 0)
+		return -1;
+	return kinds_put(kinds, &told, err);
+}
+
+int cluster_cache_delta(struct cluster_cache *cache, const Bulkhead__V1__ClusterDelta *delta,
+	bool *ret_complete, struct error *err)
+{
 	*ret_complete = !delta->more;
 	if (!delta->connected) {
 		cluster_cache_lost(cache);
 		return 0;
 	}
-	if (!cache->known && !cache->receiving)
+	if (!cache->receiving && !cache->known)
 		return error_set(err, ERR_PRECONDITION, 0, "changes came before a snapshot");
-	if (remove_gone(kinds, delta, err) < 0 || kinds_put(kinds, &told, err) < 0)
+	if (!cache->receiving)
+		return kinds_change(cache->kinds, delta, err);
+	if (kinds_change(cache->incoming, delta, err) < 0)
 		return -1;
-	if (cache->receiving && !delta->more)
+	if (!delta->more)
 		commit(cache);
 	return 0;
 }

@@ -180,16 +180,16 @@ static int open_dirs(struct agent *agent, struct error *err)
 }
 
 static const struct folder {
-	bool state; /* below <state>, else <run> */
 	const char *name;
 	mode_t mode;
+	bool state; /* below <state>, else <run> */
 } folders[] = {
-	{ false, "empty", 0555 },
-	{ false, "ovs", 0755 },
-	{ false, "pods", 0700 },
-	{ true, "pods", 0700 },
-	{ true, "logs", 0711 },
-	{ true, "seccomp", 0755 },
+	{ "empty", 0555, false },
+	{ "ovs", 0755, false },
+	{ "pods", 0700, false },
+	{ "pods", 0700, true },
+	{ "logs", 0711, true },
+	{ "seccomp", 0755, true },
 };
 
 static int make_folders(const struct agent *agent, struct error *err)

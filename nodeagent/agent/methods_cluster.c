@@ -115,7 +115,7 @@ static size_t projects_fill(const struct call *call, const char *name,
 		if ((name[0] && strcmp(project->name, name) != 0) ||
 			!sees_project(call, project->name))
 			continue;
-		if (list) {
+		if (list && projects) {
 			project_fill(&projects[n], project);
 			list[n] = &projects[n];
 		}

@@ -84,32 +84,36 @@ static int start(struct import *import, const char *name, int *ret_fd, struct er
 	return r < 0 ? error_set(err, error_code_of(-r), -r, "cannot watch an import") : 0;
 }
 
-void method_import_image(struct agent *agent, struct call *call)
+static int begin(struct call *call, struct error *err)
 {
 	const char *name = ((const Bulkhead__V1__ImportImageRequest *)call->message)->name;
-	struct import *import = NULL;
+	struct import *import;
 	cleanup_close int data_fd = -1;
-	struct error err = { 0 };
-	int r = 0;
 
-	if (agent->imports >= IMPORTS_MAX)
-		r = error_set(&err, ERR_EXHAUSTED, 0,
+	if (call->agent->imports >= IMPORTS_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0,
 			"%d images are being imported already; try again when one is done",
 			IMPORTS_MAX);
-	else if (!(import = calloc(1, sizeof(*import))))
-		r = error_set(&err, ERR_EXHAUSTED, ENOMEM, "no memory for an import");
-	if (r < 0) {
-		call_fail(call, &err);
-		return;
-	}
+	import = calloc(1, sizeof(*import));
+	if (!import)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for an import");
 	import->call = call;
-	agent->imports++;
-	if (start(import, name, &data_fd, &err) < 0) {
+	call->agent->imports++;
+	if (start(import, name, &data_fd, err) < 0) {
 		import_free(import);
-		call_fail(call, &err);
-		return;
+		return -1;
 	}
 	call->state = import;
 	call->gone = on_gone;
 	call_reply_stream(call, BULKHEAD__V1__STREAM_KIND__STREAM_IMPORT, &data_fd, 1);
+	return 0;
+}
+
+void method_import_image(struct agent *agent, struct call *call)
+{
+	struct error err = { 0 };
+
+	(void)agent;
+	if (begin(call, &err) < 0)
+		call_fail(call, &err);
 }

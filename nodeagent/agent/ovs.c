@@ -22,14 +22,23 @@
 /* ovs-vswitchd waits for the one row that says there is a switch. */
 #define SWITCH_ROW "[\"Open_vSwitch\",{\"op\":\"insert\",\"table\":\"Open_vSwitch\",\"row\":{}}]"
 
-#define SERVER_ARGS_MAX 12
+/* What a program is told in its own words; the rest of its arguments is the same for all. */
+enum own {
+	OWN_DATABASE, /* cluster.db, or where ovs-vswitchd finds its own */
+	OWN_SWITCH_DATABASE,
+	OWN_REMOTE,
+	OWN_PID_FILE,
+	OWN_LOG_FILE,
+	OWN_CONTROL,
+	OWN_COUNT,
+};
 
 /* One program that outlives the agent. */
 struct server {
 	struct ovs *ovs;
 	const char *name; /* "ovsdb-server" */
 	const char *program;
-	char *argv[SERVER_ARGS_MAX + 1];
+	char *own[OWN_COUNT]; /* NULL: it has none */
 	char *pid_file;
 	struct spawned process;
 	sd_event_source *exit_source;
@@ -117,19 +126,26 @@ static int adopt(struct server *server, struct error *err)
 
 static int start(struct server *server, struct error *err)
 {
+	/* -v first, or opening the log file would be announced on the agent's stderr. */
+	const char *argv[3 + OWN_COUNT + 1] = { server->name, "-vconsole:emer", "-vsyslog:off" };
+	size_t n = 3;
 	cleanup_free char *run = NULL, *log = NULL;
 	int made = asprintf(&run, "OVS_RUNDIR=%s", server->ovs->dir) |
 		   asprintf(&log, "OVS_LOGDIR=%s", server->ovs->dir);
 	const char *env[] = { run, log, NULL };
 	const struct spawn_config config = {
 		.program = server->program,
-		.argv = (const char *const *)(uintptr_t)server->argv,
+		.argv = argv,
 		.env = env,
 		.fd = -1,
 	};
 
 	if (made < 0)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
+	for (size_t i = 0; i < OWN_COUNT; i++) {
+		if (server->own[i])
+			argv[n++] = server->own[i];
+	}
 	if (spawn_program(&server->process, &config, err) < 0)
 		return -1;
 	return watch(server, err);
@@ -157,61 +173,72 @@ static void again_later(struct server *server)
 
 /* ---- what is started ----------------------------------------------------------------------- */
 
-/* Arguments that both programs take; the program's own come before. */
-static int common_args(struct server *server, size_t n, struct error *err)
+static char *join(const char *dir, const char *name)
 {
-	const char *dir = server->ovs->dir;
+	char *path;
 
-	/* First, or opening the log file would be announced on the agent's stderr. */
-	server->argv[n++] = strdup("-vconsole:emer");
-	server->argv[n++] = strdup("-vsyslog:off");
-	if (asprintf(&server->pid_file, "%s/%s.pid", dir, server->name) < 0 ||
-		asprintf(&server->argv[n++], "--pidfile=%s", server->pid_file) < 0 ||
-		asprintf(&server->argv[n++], "--log-file=%s/%s.log", dir, server->name) < 0 ||
-		asprintf(&server->argv[n++], "--unixctl=%s/%s.ctl", dir, server->name) < 0)
+	return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
+/* "<prefix><dir>/<name><suffix>": NULL when memory ran out. */
+static char *option(const char *prefix, const char *dir, const char *name, const char *suffix)
+{
+	char *text;
+
+	return asprintf(&text, "%s%s/%s%s", prefix, dir, name, suffix) < 0 ? NULL : text;
+}
+
+static int own_common(struct server *server, const char *dir, struct error *err)
+{
+	server->pid_file = option("", dir, server->name, ".pid");
+	server->own[OWN_PID_FILE] = option("--pidfile=", dir, server->name, ".pid");
+	server->own[OWN_LOG_FILE] = option("--log-file=", dir, server->name, ".log");
+	server->own[OWN_CONTROL] = option("--unixctl=", dir, server->name, ".ctl");
+	if (!server->pid_file || !server->own[OWN_PID_FILE] || !server->own[OWN_LOG_FILE] ||
+		!server->own[OWN_CONTROL] || !server->own[OWN_DATABASE])
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
 	return 0;
 }
 
 static int add_database_server(struct ovs *ovs, bool with_switch, struct error *err)
 {
-	struct server *server = &ovs->servers[ovs->servers_len++];
-	size_t n = 1;
+	struct server *server = &ovs->servers[0];
 
+	ovs->servers_len = 1;
 	server->name = "ovsdb-server";
 	server->program = "/usr/sbin/ovsdb-server";
-	server->argv[0] = strdup(server->name);
-	if (asprintf(&server->argv[n++], "%s/cluster.db", ovs->agent->config->state_dir) < 0 ||
-		(with_switch && asprintf(&server->argv[n++], "%s/conf.db", ovs->dir) < 0) ||
-		asprintf(&server->argv[n++], "--remote=punix:%s/db.sock", ovs->dir) < 0)
+	server->own[OWN_DATABASE] = join(ovs->agent->config->state_dir, "cluster.db");
+	server->own[OWN_REMOTE] = option("--remote=punix:", ovs->dir, "db", ".sock");
+	if (with_switch)
+		server->own[OWN_SWITCH_DATABASE] = join(ovs->dir, "conf.db");
+	if (!server->own[OWN_REMOTE] || (with_switch && !server->own[OWN_SWITCH_DATABASE]))
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
-	return common_args(server, n, err);
+	return own_common(server, ovs->dir, err);
 }
 
 static int add_switch(struct ovs *ovs, struct error *err)
 {
-	struct server *server = &ovs->servers[ovs->servers_len++];
+	struct server *server = &ovs->servers[1];
 
+	ovs->servers_len = 2;
 	server->name = "ovs-vswitchd";
 	server->program = "/usr/sbin/ovs-vswitchd";
-	server->argv[0] = strdup(server->name);
-	if (asprintf(&server->argv[1], "unix:%s/db.sock", ovs->dir) < 0)
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
-	return common_args(server, 2, err);
+	server->own[OWN_DATABASE] = option("unix:", ovs->dir, "db", ".sock");
+	return own_common(server, ovs->dir, err);
 }
 
 /* Only a database that nobody serves can be made or converted. */
 static int make_databases(const struct ovs *ovs, bool with_switch, struct error *err)
 {
 	const Bulkhead__V1__NodeConfig *config = ovs->agent->config;
-	cleanup_free char *cluster = NULL, *conf = NULL, *schema = NULL;
+	cleanup_free char *cluster = join(config->state_dir, "cluster.db");
+	cleanup_free char *conf = join(ovs->dir, "conf.db");
+	cleanup_free char *schema = join(config->libexec_dir, "bulkhead.ovsschema");
 
+	if (!cluster || !conf || !schema)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make databases");
 	if (ovs_pid_of(ovs->servers[0].pid_file))
 		return 0;
-	if (asprintf(&cluster, "%s/cluster.db", config->state_dir) < 0 ||
-		asprintf(&conf, "%s/conf.db", ovs->dir) < 0 ||
-		asprintf(&schema, "%s/bulkhead.ovsschema", config->libexec_dir) < 0)
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make databases");
 	if (ovs_db_make(cluster, schema, NULL, err) < 0 || ovs_db_convert(cluster, schema, err) < 0)
 		return -1;
 	return with_switch ? ovs_db_make(conf, SWITCH_SCHEMA, SWITCH_ROW, err) : 0;
@@ -276,8 +303,8 @@ static void server_done(struct server *server)
 	sd_event_source_disable_unref(server->exit_source);
 	if (server->process.pidfd >= 0)
 		close(server->process.pidfd);
-	for (size_t i = 0; i < ARRAY_LEN(server->argv); i++)
-		free(server->argv[i]);
+	for (size_t i = 0; i < OWN_COUNT; i++)
+		free(server->own[i]);
 	free(server->pid_file);
 }
 

@@ -20,39 +20,37 @@
 /* What a child may see of the agent's environment: logging and debugging. */
 static const char *const passed[] = { "JOURNAL_STREAM", "BULKHEAD_DEBUG" };
 
-#define ENV_FIXED 2
-
+/* All strings are borrowed. Ends with NULL. */
 struct environment {
-	char *strings[ENV_FIXED + ARRAY_LEN(passed) + SPAWN_ENV_MAX + 1];
+	const char *strings[2 + ARRAY_LEN(passed) + SPAWN_ENV_MAX + 1];
 };
 
-static int environment_fill(struct environment *env, const char *const *extra, struct error *err)
+/* "NAME=value" as it is in the agent's own environment; NULL when it is not set. */
+static const char *own_variable(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (char **p = environ; *p; p++) {
+		if (strncmp(*p, name, len) == 0 && (*p)[len] == '=')
+			return *p;
+	}
+	return NULL;
+}
+
+static void environment_fill(struct environment *env, const char *const *extra)
 {
 	size_t n = 0;
 
-	env->strings[n++] = strdup("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
-	env->strings[n++] = strdup("LC_ALL=C.UTF-8");
+	env->strings[n++] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	env->strings[n++] = "LC_ALL=C.UTF-8";
 	for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
-		const char *value = getenv(passed[i]);
+		const char *own = own_variable(passed[i]);
 
-		if (value && asprintf(&env->strings[n], "%s=%s", passed[i], value) >= 0)
-			n++;
+		if (own)
+			env->strings[n++] = own;
 	}
-	for (size_t i = 0; extra && extra[i] && i < SPAWN_ENV_MAX; i++) {
-		env->strings[n] = strdup(extra[i]);
-		if (!env->strings[n++])
-			return error_set(
-				err, ERR_EXHAUSTED, ENOMEM, "no memory for an environment");
-	}
-	if (!env->strings[0] || !env->strings[1])
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for an environment");
-	return 0;
-}
-
-static void environment_done(struct environment *env)
-{
-	for (size_t i = 0; i < ARRAY_LEN(env->strings); i++)
-		free(env->strings[i]);
+	for (size_t i = 0; extra && extra[i] && i < SPAWN_ENV_MAX; i++)
+		env->strings[n++] = extra[i];
 }
 
 /* Descriptors in this order: stdin, stdout, the connection, nothing above it. */
@@ -96,6 +94,7 @@ static int attributes_fill(posix_spawnattr_t *attributes)
 static int spawn(pid_t *ret, const struct spawn_config *config, const struct environment *env)
 {
 	char *const *argv = (char *const *)(uintptr_t)config->argv;
+	char *const *envp = (char *const *)(uintptr_t)env->strings;
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int r = posix_spawn_file_actions_init(&actions);
@@ -108,8 +107,7 @@ static int spawn(pid_t *ret, const struct spawn_config *config, const struct env
 		if (r == 0)
 			r = attributes_fill(&attributes);
 		if (r == 0)
-			r = posix_spawn(
-				ret, config->program, &actions, &attributes, argv, env->strings);
+			r = posix_spawn(ret, config->program, &actions, &attributes, argv, envp);
 		posix_spawnattr_destroy(&attributes);
 	}
 	posix_spawn_file_actions_destroy(&actions);
@@ -121,16 +119,12 @@ int spawn_program(struct spawned *ret, const struct spawn_config *config, struct
 	const char *program = config->program;
 	struct environment env = { 0 };
 	struct spawned child = { .pidfd = -1 };
-	int r = environment_fill(&env, config->env, err);
+	int r;
 
-	if (r == 0) {
-		r = spawn(&child.pid, config, &env);
-		if (r != 0)
-			r = error_set(err, error_code_of(r), r, "cannot run '%s'", program);
-	}
-	environment_done(&env);
-	if (r < 0)
-		return -1;
+	environment_fill(&env, config->env);
+	r = spawn(&child.pid, config, &env);
+	if (r != 0)
+		return error_set(err, error_code_of(r), r, "cannot run '%s'", program);
 	/* Nobody else reaps it, so the number is still its own. */
 	child.pidfd = pidfd_open(child.pid, 0);
 	if (child.pidfd < 0) {
@@ -193,7 +187,7 @@ void spawn_end(struct spawned *child, int timeout_ms)
 int spawn_tool(const struct spawn_config *config, int timeout_ms, struct error *err)
 {
 	const char *program = config->program;
-	struct spawned child;
+	struct spawned child = { .pidfd = -1 };
 	siginfo_t info = { 0 };
 	int ended;
 
