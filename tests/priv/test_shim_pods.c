@@ -343,6 +343,62 @@ static void one_past_the_slices(void **unused)
 	assert_int_equal(apply("more", "exit 0", NEVER), -1);
 }
 
+/* A watch that lives as long as 'c'; what it gets is in rig.events. */
+static void watch(struct call *c, uint64_t since)
+{
+	static char *groups[] = { (char *)(uintptr_t) "system:masters" };
+	Bulkhead__V1__ListPodsRequest request = BULKHEAD__V1__LIST_PODS_REQUEST__INIT;
+
+	request.project = NAME("red");
+	request.since = since;
+	rig.events[0] = '\0';
+	*c = (struct call){
+		.agent = &rig.agent, .principal = { "admin", groups, 1 }, .message = &request.base
+	};
+	method_watch_pods(&rig.agent, c);
+	c->message = NULL;
+}
+
+static void a_watch_is_taken_up_where_it_was(void **unused)
+{
+	struct call c;
+	uint64_t seen;
+
+	(void)unused;
+	applied("web", "exit 0", NEVER);
+	until(in_phase("web", "Succeeded") && entries("run/pods") == 0);
+	turn(0);
+	watch(&c, 0);
+	assert_string_equal(rig.events, "ADDED web, SYNCED");
+	seen = rig.sequence;
+	applied("db", "exit 0", NEVER);
+	until(in_phase("db", "Succeeded") && entries("run/pods") == 0);
+	assert_string_equal(rig.events, "ADDED web, SYNCED, ADDED db, MODIFIED db");
+	c.gone(&c);
+	/* While nobody watches one comes, one goes. */
+	assert_int_equal(delete ("web", 0), 0);
+	until(absent("web"));
+	turn(0);
+	applied("new", "exit 0", NEVER);
+	until(in_phase("new", "Succeeded") && entries("run/pods") == 0);
+	watch(&c, seen);
+	assert_string_equal(rig.events, "DELETED web, ADDED new, ADDED db, SYNCED");
+	c.gone(&c);
+	/* Up to date: nothing but that. */
+	watch(&c, rig.sequence);
+	assert_string_equal(rig.events, "SYNCED");
+	c.gone(&c);
+	/* Another agent does not know what was before it, and says all. */
+	node_kill();
+	node_up();
+	turn(0);
+	watch(&c, seen);
+	assert_non_null(strstr(rig.events, "ADDED new"));
+	assert_non_null(strstr(rig.events, "ADDED db"));
+	assert_null(strstr(rig.events, "web"));
+	c.gone(&c);
+}
+
 static void refusals_change_nothing(void **unused)
 {
 	(void)unused;
@@ -396,6 +452,7 @@ int main(void)
 		RIG_TEST(killed_at_each_turn_of_an_end),
 		RIG_TEST(one_past_the_pods),
 		RIG_TEST(one_past_the_slices),
+		RIG_TEST(a_watch_is_taken_up_where_it_was),
 		RIG_TEST(refusals_change_nothing),
 	};
 
