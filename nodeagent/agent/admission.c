@@ -149,8 +149,8 @@ static int complete(const struct admission *a, K8sPod *pod, struct error *err)
 static int image_check(const struct admission *a, const struct plan_pod *plan,
 	const K8sContainer *container, bool init, Bulkhead__V1__PodFile *file, struct error *err)
 {
-	Bulkhead__V1__ContainerPlan *message;
-	struct image *image;
+	Bulkhead__V1__ContainerPlan *message = NULL;
+	struct image *image = NULL;
 	int n;
 
 	if (image_store_find(a->agent->images, container->image, &image, err) < 0)
@@ -215,7 +215,7 @@ static int plan_check(const struct admission *a, const struct project_facts *pro
 			spec->has_hostusers && spec->hostusers ? 0 : a->agent->config->userns_start,
 		.address = "",
 	};
-	Bulkhead__V1__SandboxPlan *sandbox;
+	Bulkhead__V1__SandboxPlan *sandbox = NULL;
 
 	if (images_check(a, &plan, file, err) < 0)
 		return -1;

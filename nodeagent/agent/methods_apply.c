@@ -85,60 +85,67 @@ static int room_check(const struct pods *pods, struct error *err)
 		pods->len, max);
 }
 
-/* Takes over 'file' on success. On failure nothing is left of it. */
-static int accept_pod(
-	struct pods *pods, Bulkhead__V1__PodFile *file, struct pod **ret, struct error *err)
+/* Takes over 'file' on success. NULL: 'err' says why, and nothing is left of it. */
+static struct pod *accept_pod(struct pods *pods, Bulkhead__V1__PodFile *file, struct error *err)
 {
 	int state_dirfd = pods->agent->state_dirfd;
 	const K8sPodSpec *spec = file->pod->spec;
+	struct pod *pod = NULL;
 
 	if (!(spec->has_hostusers && spec->hostusers) &&
 		userns_reserve(pods->userns, &file->slice, err) < 0)
-		return -1;
+		return NULL;
 	file->accepted_usec = (int64_t)realtime_usec();
 	if (pod_store_add(state_dirfd, file, err) < 0) {
 		userns_release(pods->userns, file->slice);
-		return error_prefix(err, "the pod cannot be written down");
+		error_prefix(err, "the pod cannot be written down");
+		return NULL;
 	}
-	if (pod_new(ret, pods, file, NULL, err) < 0) {
+	if (pod_new(&pod, pods, file, NULL, err) < 0) {
 		pod_store_remove(state_dirfd, file->pod->metadata->uid, NULL);
 		pod_store_clear(state_dirfd, file->pod->metadata->uid, NULL);
 		userns_release(pods->userns, file->slice);
-		return -1;
+		return NULL;
 	}
-	return 0;
+	return pod;
+}
+
+static void begin(struct pods *pods, struct pod *pod, const struct call *call)
+{
+	const char *constraint = view_annotation(pod->object, SCC_ANNOTATION);
+
+	pods_add(pods, pod);
+	pod->times.received = call->received_usec;
+	pod->times.accepted = monotonic_usec();
+	pod_record(pod, false, "Accepted", "admitted under constraint %s",
+		constraint ? constraint : "?");
+	pod_begin(pod);
 }
 
 static int apply_new(
 	struct pods *pods, struct call *call, const K8sPod *asked, bool dry_run, struct error *err)
 {
-	Bulkhead__V1__PodFile *file;
-	const char *constraint;
-	struct pod *pod;
+	Bulkhead__V1__PodFile *file = NULL;
+	struct pod *pod = NULL;
+	int n;
 
 	if (judge(pods, call, asked, &file, err) < 0)
 		return -1;
-	if (room_check(pods, err) < 0 || (!dry_run && accept_pod(pods, file, &pod, err) < 0)) {
-		bulkhead__v1__pod_file__free_unpacked(file, NULL);
-		return -1;
+	n = room_check(pods, err);
+	if (n == 0 && !dry_run)
+		pod = accept_pod(pods, file, err);
+	if (pod) {
+		begin(pods, pod, call);
+		/* It is accepted whatever becomes of this answer. */
+		n = pod_status_fill(pod, err);
+		if (n == 0)
+			reply(call, pod->object, "created");
+		return n;
 	}
-	if (dry_run) {
+	if (n == 0 && dry_run)
 		reply(call, file->pod, "created");
-		bulkhead__v1__pod_file__free_unpacked(file, NULL);
-		return 0;
-	}
-	pods_add(pods, pod);
-	pod->times.received = call->received_usec;
-	pod->times.accepted = monotonic_usec();
-	constraint = view_annotation(pod->object, SCC_ANNOTATION);
-	pod_record(pod, false, "Accepted", "admitted under constraint %s",
-		constraint ? constraint : "?");
-	pod_begin(pod);
-	/* It is accepted whatever becomes of this answer. */
-	if (pod_status_fill(pod, err) < 0)
-		return -1;
-	reply(call, pod->object, "created");
-	return 0;
+	bulkhead__v1__pod_file__free_unpacked(file, NULL);
+	return n == 0 && dry_run ? 0 : -1;
 }
 
 void method_apply_pod(struct agent *agent, struct call *call)

@@ -174,7 +174,7 @@ void method_describe_pod(struct agent *agent, struct call *call)
 {
 	const Bulkhead__V1__DescribePodRequest *request =
 		(const Bulkhead__V1__DescribePodRequest *)call->message;
-	Bulkhead__V1__DescribePodResponse *response;
+	Bulkhead__V1__DescribePodResponse *response = NULL;
 	struct error err = { 0 };
 	struct pod *pod = find(agent->pods, request->project, request->name, &err);
 
@@ -211,7 +211,7 @@ static int review(const struct agent *agent, const struct call *call,
 
 void method_review_pod(struct agent *agent, struct call *call)
 {
-	Bulkhead__V1__ReviewPodResponse *response;
+	Bulkhead__V1__ReviewPodResponse *response = NULL;
 	struct error err = { 0 };
 
 	if (review(agent, call, (const Bulkhead__V1__ReviewPodRequest *)call->message, &response,

@@ -55,17 +55,21 @@ static void on_call_gone(struct call *call)
 	stream_free(stream);
 }
 
-static int stream_new(struct stream **ret, struct pod *pod, struct call *call, struct error *err)
+static struct stream *stream_new(struct pod *pod, struct call *call, struct error *err)
 {
-	struct stream *stream;
+	struct stream *stream = NULL;
 
-	if (pod->streams_len >= POD_STREAMS_MAX)
-		return error_set(err, ERR_EXHAUSTED, 0,
+	if (pod->streams_len >= POD_STREAMS_MAX) {
+		error_set(err, ERR_EXHAUSTED, 0,
 			"%d logs and execs of this pod are under way; end some of them",
 			POD_STREAMS_MAX);
+		return NULL;
+	}
 	stream = calloc(1, sizeof(*stream));
-	if (!stream)
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a stream");
+	if (!stream) {
+		error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a stream");
+		return NULL;
+	}
 	stream->pod = pod;
 	stream->call = call;
 	stream->next = pod->streams;
@@ -73,8 +77,7 @@ static int stream_new(struct stream **ret, struct pod *pod, struct call *call, s
 	pod->streams_len++;
 	call->state = stream;
 	call->gone = on_call_gone;
-	*ret = stream;
-	return 0;
+	return stream;
 }
 
 /* Frees the stream first: an ended call must not be touched. */
@@ -152,10 +155,14 @@ static int logs(struct pod_container *c, struct call *call, struct error *err)
 	if (dirfd < 0)
 		return -1;
 	changes_fd = changes_open(dirfd, err);
-	if (changes_fd < 0 || (follow && stream_new(&stream, c->pod, call, err) < 0))
+	if (changes_fd < 0)
 		return -1;
-	if (follow)
+	if (follow) {
+		stream = stream_new(c->pod, call, err);
+		if (!stream)
+			return -1;
 		stream->container = c;
+	}
 	call_reply_stream(call, BULKHEAD__V1__STREAM_KIND__STREAM_LOGS,
 		(const int[]){ dirfd, changes_fd }, 2);
 	/* The end says: what is there is all. */
@@ -245,8 +252,10 @@ static int exec(struct pod_container *c, struct call *call, const Bulkhead__V1__
 {
 	struct stream *stream;
 
-	if (check_start(c, start, err) < 0 || exec_allowed(c->pod, call, err) < 0 ||
-		stream_new(&stream, c->pod, call, err) < 0)
+	if (check_start(c, start, err) < 0 || exec_allowed(c->pod, call, err) < 0)
+		return -1;
+	stream = stream_new(c->pod, call, err);
+	if (!stream)
 		return -1;
 	stream->exec = true;
 	stream->exec_id = ++c->pod->pods->next_exec;

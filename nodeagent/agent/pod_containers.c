@@ -186,12 +186,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 /* After a run, by its end and how many there were; before one, when it could not be planned. */
 static uint64_t backoff_left(const struct pod_container *c)
 {
+	const Bulkhead__V1__ContainerRun *run = c->progress->run;
 	int64_t wait, passed;
 
-	if (!run_ended(c))
+	if (!run || !run_ended(c))
 		return CONFIG_RETRY_USEC;
 	wait = (int64_t)status_backoff_usec(c->progress->in_row + 1);
-	passed = (int64_t)realtime_usec() - c->progress->run->finished_usec;
+	passed = (int64_t)realtime_usec() - run->finished_usec;
 	if (passed < 0)
 		passed = 0;
 	return wait > passed ? (uint64_t)(wait - passed) : 0;
@@ -289,12 +290,16 @@ static void run_record(struct pod_container *c, const Bulkhead__V1__ContainerRun
 	const char *reason, const char *message)
 {
 	Bulkhead__V1__ContainerProgress *p = c->progress;
-	Bulkhead__V1__ContainerRun *run = malloc(sizeof(*run));
+	Bulkhead__V1__ContainerRun *run = NULL;
 
-	if (!run)
+	if (edit_message(&run, &bulkhead__v1__container_run__descriptor, NULL) < 0)
 		return;
-	*run = *facts;
 	run->number = p->restarts;
+	run->started_usec = facts->started_usec;
+	run->finished_usec = facts->finished_usec;
+	run->exit_code = facts->exit_code;
+	run->signal = facts->signal;
+	run->oom_killed = facts->oom_killed;
 	if (reason)
 		edit_string(&run->reason, reason, NULL);
 	if (message)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/pod_edit.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "nodeagent/agent/pod.h"
@@ -247,11 +248,11 @@ static int add_stage(Bulkhead__V1__DescribePodResponse *r, const struct stage_ro
 		return -1;
 	bulkhead__v1__stage__init(stage);
 	r->stages[r->n_stages++] = stage;
-	stage->name = strdup(row->name);
-	stage->detail = strdup(detail);
 	stage->start_usec = (int64_t)(row->start - received);
 	stage->duration_usec = (int64_t)(row->end - row->start);
-	return stage->name && stage->detail ? 0 : -1;
+	if (edit_string(&stage->name, row->name, NULL) < 0)
+		return -1;
+	return edit_string(&stage->detail, detail, NULL);
 }
 
 static int describe_stages(const struct pod *pod, Bulkhead__V1__DescribePodResponse *r)
@@ -294,11 +295,10 @@ static int describe_records(const struct pod *pod, Bulkhead__V1__DescribePodResp
 		bulkhead__v1__pod_record__init(m);
 		r->events[r->n_events++] = m;
 		m->at_usec = record->at_usec;
-		m->type = strdup(record->warning ? "Warning" : "Normal");
-		m->reason = strdup(record->reason);
-		m->message = strdup(record->message);
 		m->count = record->count;
-		if (!m->type || !m->reason || !m->message)
+		if (edit_string(&m->type, record->warning ? "Warning" : "Normal", NULL) < 0 ||
+			edit_string(&m->reason, record->reason, NULL) < 0 ||
+			edit_string(&m->message, record->message, NULL) < 0)
 			return -1;
 	}
 	return 0;
@@ -322,10 +322,9 @@ static int describe(struct pod *pod, Bulkhead__V1__DescribePodResponse *r, struc
 	if (pod_status_fill(pod, err) < 0)
 		return -1;
 	r->vnid = pod->file->vnid;
-	r->mac = strdup(pod->net.mac);
-	r->port = strdup(pod->net.port);
 	r->uid_map = uid_map_text(pod);
-	if (!r->mac || !r->port || !r->uid_map || describe_stages(pod, r) < 0 ||
+	if (!r->uid_map || edit_string(&r->mac, pod->net.mac, NULL) < 0 ||
+		edit_string(&r->port, pod->net.port, NULL) < 0 || describe_stages(pod, r) < 0 ||
 		describe_records(pod, r) < 0)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot describe a pod");
 	r->pod = pod->object;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/pod_edit.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "nodeagent/agent/record.h"
@@ -232,19 +233,8 @@ struct list {
 static int list_one(void *user, const char *name, struct error *err)
 {
 	struct list *list = user;
-	char **grown;
 
-	if (!pod_uid_valid(name))
-		return 0;
-	grown = realloc(list->names, (list->len + 1) * sizeof(*grown));
-	if (!grown)
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot list pods");
-	list->names = grown;
-	list->names[list->len] = strdup(name);
-	if (!list->names[list->len])
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot list pods");
-	list->len++;
-	return 0;
+	return pod_uid_valid(name) ? edit_append_string(&list->names, &list->len, name, err) : 0;
 }
 
 int pod_store_list(int state_dirfd, char ***ret, size_t *ret_len, struct error *err)

@@ -186,10 +186,9 @@ static int send_stage(struct pod_volume *v, struct error *err)
 	if (plan_secrets(
 		    &pods->facts.node, &plan, v->index, pod_find_secret, v->pod, &message, err) < 0)
 		return -1;
-	free(v->name);
-	v->name = strdup(message->volume);
-	n = !v->name ? error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot hold a volume")
-		     : secretd_stage(pods->agent->secretd, message, v->fd, on_staged, v, err);
+	n = edit_string(&v->name, message->volume, err);
+	if (n == 0)
+		n = secretd_stage(pods->agent->secretd, message, v->fd, on_staged, v, err);
 	bulkhead__v1__secrets_stage__free_unpacked(message, NULL);
 	return n;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/pod_edit.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "nodeagent/agent/orphan.h"
@@ -150,11 +151,11 @@ static int sync_add(Bulkhead__V1__NetSync *sync, const struct pod *pod)
 		return -1;
 	bulkhead__v1__net_pod__init(row);
 	sync->pods[sync->n_pods++] = row;
-	row->pod_uid = strdup(pod->subject.uid);
-	row->project = strdup(pod->subject.project);
-	row->pod = strdup(pod->subject.pod);
 	row->vnid = pod->file->vnid;
-	return row->pod_uid && row->project && row->pod ? 0 : -1;
+	if (edit_string(&row->pod_uid, pod->subject.uid, NULL) < 0 ||
+		edit_string(&row->project, pod->subject.project, NULL) < 0)
+		return -1;
+	return edit_string(&row->pod, pod->subject.pod, NULL);
 }
 
 int pods_net_sync(const struct pods *pods, Bulkhead__V1__NetSync **ret, struct error *err)

@@ -21,8 +21,8 @@
 #include "nodeagent/agent/pods.h"
 
 #define ENDS_AT_ONCE_MAX 256
-#define DESTROY_MS       15000 /* for all shims together: they work at the same time */
-#define KILL_MS          2000
+#define DESTROY_USEC     UINT64_C(15000000) /* for all shims together: they work at the same time */
+#define KILL_USEC        UINT64_C(2000000)
 #define REAP_MS          5000
 
 /* One shim that was told to end. */
@@ -97,14 +97,14 @@ static bool ended(int pidfd, uint64_t deadline)
 
 static void await(struct ending *endings, size_t len, int *status, struct error *err)
 {
-	uint64_t deadline = monotonic_usec() + DESTROY_MS * 1000;
+	uint64_t deadline = monotonic_usec() + DESTROY_USEC;
 
 	for (size_t i = 0; i < len; i++) {
 		struct error why = { 0 };
 
 		if (!ended(endings[i].pidfd, deadline)) {
 			pidfd_send_signal(endings[i].pidfd, SIGKILL, NULL, 0);
-			if (!ended(endings[i].pidfd, monotonic_usec() + KILL_MS * 1000)) {
+			if (!ended(endings[i].pidfd, monotonic_usec() + KILL_USEC)) {
 				error_set(&why, ERR_TIMEOUT, 0, "a shim does not die");
 				note(err, status, &why);
 			}
@@ -127,7 +127,7 @@ static DIR *folder_open(int dirfd, const char *name)
 static void end_shims(struct agent *agent, int *status, struct error *err)
 {
 	cleanup_dir DIR *dir = folder_open(agent->run_dirfd, "pods");
-	struct ending endings[ENDS_AT_ONCE_MAX];
+	struct ending endings[ENDS_AT_ONCE_MAX] = { { 0 } };
 	size_t len = 0;
 	struct dirent *entry;
 
