@@ -3,6 +3,9 @@
 
 #include "tests/priv/pods_rig.h"
 
+#define STREAMS_MAX                                                                                \
+	256 /* POD_STREAMS_MAX of nodeagent/agent/pod.h, whose names are other ones here */
+
 static void a_pod_runs_and_goes(void **unused)
 {
 	char uid[40];
@@ -165,6 +168,28 @@ static void a_shim_killed_while_the_agent_is_away(void **unused)
 	node_kill();
 	node_up();
 	assert_true(in_phase("web", "Failed"));
+}
+
+/* After a start of the machine there is no shim, and its mark names another boot. */
+static void a_start_of_the_machine_is_no_loss(void **unused)
+{
+	char uid[40];
+	char path[192];
+
+	(void)unused;
+	applied("web", SLEEP, ALWAYS);
+	until(runs("web"));
+	uid_of("web", uid);
+	node_kill();
+	kill(shim_pid(uid), SIGKILL);
+	waitpid(-1, NULL, 0);
+	snprintf(path, sizeof(path), "%s/pods/%s/begun", rig.run, uid);
+	run_host("echo another-boot >%s", path);
+	node_up();
+	until(runs("web"));
+	assert_int_equal(delete ("web", 0), 0);
+	until(absent("web"));
+	nothing_left();
 }
 
 /* What ended while nobody looked is counted once, with its own exit code. */
@@ -399,6 +424,36 @@ static void a_watch_is_taken_up_where_it_was(void **unused)
 	c.gone(&c);
 }
 
+/* Of one pod; they end with it, and none is left hanging. */
+static void one_past_the_streams(void **unused)
+{
+	static struct call calls[STREAMS_MAX + 1];
+	Bulkhead__V1__PodLogsRequest request = BULKHEAD__V1__POD_LOGS_REQUEST__INIT;
+
+	(void)unused;
+	applied("web", SLEEP, ALWAYS);
+	until(runs("web"));
+	request.project = NAME("red");
+	request.pod = NAME("web");
+	request.follow = true;
+	rig.call_err = (struct error){ 0 };
+	for (int i = 0; i <= STREAMS_MAX; i++) {
+		assert_int_equal(rig.call_err.code, ERR_NONE);
+		calls[i] = (struct call){ .agent = &rig.agent, .message = &request.base };
+		method_pod_logs(&rig.agent, &calls[i]);
+	}
+	assert_int_equal(rig.call_err.code, ERR_EXHAUSTED);
+	/* One goes away: there is room for another. */
+	calls[7].gone(&calls[7]);
+	rig.call_err = (struct error){ 0 };
+	method_pod_logs(&rig.agent, &calls[7]);
+	assert_int_equal(rig.call_err.code, ERR_NONE);
+	rig.replies = 0;
+	assert_int_equal(delete ("web", 0), 0);
+	until(rig.replies >= STREAMS_MAX);
+	until(absent("web"));
+}
+
 static void refusals_change_nothing(void **unused)
 {
 	(void)unused;
@@ -442,6 +497,7 @@ int main(void)
 		RIG_TEST(a_shim_killed_early_is_replaced),
 		RIG_TEST(a_shim_killed_takes_its_pod),
 		RIG_TEST(a_shim_killed_while_the_agent_is_away),
+		RIG_TEST(a_start_of_the_machine_is_no_loss),
 		RIG_TEST(an_exit_while_the_agent_is_away),
 		RIG_TEST(a_shim_without_a_pod_is_ended),
 		RIG_TEST(a_hung_shim_does_not_keep_its_pod),
@@ -453,6 +509,7 @@ int main(void)
 		RIG_TEST(one_past_the_pods),
 		RIG_TEST(one_past_the_slices),
 		RIG_TEST(a_watch_is_taken_up_where_it_was),
+		RIG_TEST(one_past_the_streams),
 		RIG_TEST(refusals_change_nothing),
 	};
 
