@@ -32,11 +32,11 @@ tour() {
 	run inside "$root/examples/demo.sh" up
 	echo "$output"
 	[ "$status" = 0 ]
-	[ "$(grep -c '^  ok      ' <<<"$output")" -ge 40 ]
+	[ "$(grep -c '^  ok      ' <<<"$output")" -ge 46 ]
 	! grep -q FAILED <<<"$output"
 }
 @test "every command of the tour works" {
-	[ "$(tour | grep -c '^bulkhead\|^if bulkhead\|bulkhead ')" -gt 20 ]
+	[ "$(tour | grep -c '^bulkhead\|^if bulkhead\|bulkhead ')" -gt 18 ]
 	cd "$root"
 	run inside bash -euo pipefail -c "$(tour)"
 	echo "$output"

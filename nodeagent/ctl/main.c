@@ -1,0 +1,196 @@
+/*
+ * bulkhead, the CLI: one table of commands; each says which flags and how many words it takes.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "nodeagent/ctl/ctl.h"
+
+struct command {
+	const char *verb;
+	const char *noun; /* second word, or NULL when any or none */
+	int (*run)(struct ctl *ctl, struct error *err);
+	size_t words_min; /* the verb counts */
+	size_t words_max;
+	uint64_t flags;
+	const char *usage;
+	const char *help;
+};
+
+#define SELECT (ARG(PROJECT))
+#define NODE_FLAGS                                                                                 \
+	(ARG(STATE_DIR) | ARG(RUN_DIR) | ARG(NODE_NAME) | ARG(LISTEN) | ARG(OVS) | ARG(DATAPATH) | \
+		ARG(CLUSTER_NETWORK) | ARG(CGROUP_PARENT) | ARG(LIBEXEC_DIR) | ARG(BRIDGE) |       \
+		ARG(NO_START))
+
+static int help_command(struct ctl *ctl, struct error *err);
+
+static const struct command commands[] = {
+	{ "init", NULL, ctl_init, 1, 1, NODE_FLAGS, "init [--state-dir DIR] [--run-dir DIR] ...",
+		"make a one-node cluster on this machine and start it" },
+	{ "up", NULL, ctl_up, 1, 1, ARG(STATE_DIR), "up [--state-dir DIR]",
+		"start an initialised node" },
+	{ "down", NULL, ctl_down, 1, 1, ARG(STATE_DIR) | ARG(PURGE),
+		"down [--state-dir DIR] [--purge]", "end all pods and stop the node" },
+	{ "create", "project", ctl_create_project, 3, 3, 0, "create project NAME",
+		"a project: VNID, UID range and MCS label of its own" },
+	{ "create", "secret", ctl_create_secret, 4, 4,
+		SELECT | ARG(LITERAL) | ARG(FROM_FILE) | ARG(TYPE) | ARG(REPLACE),
+		"create secret generic NAME [--from-literal=K=V] [--from-file=[K=]PATH]",
+		"a secret, sealed here to the node's key" },
+	{ "apply", NULL, ctl_apply, 1, 1, SELECT | ARG(FILE) | ARG(DRY_RUN) | ARG(OUTPUT),
+		"apply -f FILE [--dry-run=server]", "run the pods of a manifest" },
+	{ "get", NULL, ctl_get, 2, ARGS_LIST_MAX,
+		SELECT | ARG(ALL) | ARG(OUTPUT) | ARG(WATCH) | ARG(NO_HEADERS),
+		"get pods|projects|secrets|nodes|images [NAME] [-o wide|json|yaml|name] [-w]",
+		"list objects" },
+	{ "describe", NULL, ctl_describe, 2, 3, SELECT, "describe pod NAME",
+		"a pod with its stages and events" },
+	{ "logs", NULL, ctl_logs, 2, 3,
+		SELECT | ARG(CONTAINER) | ARG(FOLLOW) | ARG(PREVIOUS) | ARG(TIMESTAMPS) |
+			ARG(TAIL) | ARG(SINCE) | ARG(LIMIT_BYTES),
+		"logs POD [-c CONTAINER] [-f] [-p] [--tail N] [--since 5m]",
+		"what a container wrote" },
+	{ "exec", NULL, ctl_exec, 2, 2, SELECT | ARG(CONTAINER) | ARG(STDIN) | ARG(TTY),
+		"exec [-it] POD [-c CONTAINER] -- COMMAND [ARG...]",
+		"run a command in a container" },
+	{ "delete", NULL, ctl_delete, 1, ARGS_LIST_MAX,
+		SELECT | ARG(FILE) | ARG(GRACE) | ARG(NOW) | ARG(WAIT) | ARG(IGNORE_NOT_FOUND) |
+			ARG(TIMEOUT),
+		"delete pod|project|secret|image NAME | -f FILE", "delete objects" },
+	{ "wait", NULL, ctl_wait, 2, 3, SELECT | ARG(FOR) | ARG(TIMEOUT),
+		"wait pod NAME --for=condition=Ready|phase=PHASE|delete", "wait for a pod" },
+	{ "image", NULL, ctl_image, 2, 3, ARG(NAME), "image import FILE|DIRECTORY|- [--name NAME]",
+		"verify and unpack an OCI or docker archive" },
+	{ "explain", NULL, ctl_explain, 1, 1, SELECT | ARG(FILE) | ARG(POLICY) | ARG(OUTPUT),
+		"explain -f FILE --policy LEVEL:VERSION | --project NAME",
+		"judge a manifest: Pod Security Standards offline, or the node's constraints" },
+	{ "version", NULL, ctl_version, 1, 1, ARG(CLIENT), "version [--client]", "versions" },
+	{ "completion", NULL, ctl_completion, 2, 2, 0, "completion bash",
+		"completion for a shell" },
+	{ "help", NULL, help_command, 1, 2, 0, "help [COMMAND]", "this" },
+};
+
+static void print_flags(uint64_t set)
+{
+	for (unsigned i = 0; i < ARG_COUNT; i++) {
+		if (!(set & (UINT64_C(1) << i)))
+			continue;
+		if (args_letter(i))
+			printf("  -%c, --%-18s %s\n", args_letter(i), args_name(i), args_help(i));
+		else
+			printf("      --%-18s %s\n", args_name(i), args_help(i));
+	}
+}
+
+static void print_usage(const struct command *c)
+{
+	printf("bulkhead %s\n    %s\n", c->usage, c->help);
+	print_flags(c->flags | ARG(CONTEXT));
+}
+
+static void print_overview(void)
+{
+	puts("bulkhead runs Kubernetes pods on this node, each project apart from the others.\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s%s%s", commands[i].verb,
+			commands[i].noun ? " " : "", commands[i].noun ? commands[i].noun : "");
+		printf("  %-16s %s\n", name, commands[i].help);
+	}
+	puts("\n'bulkhead help COMMAND' shows its flags.");
+}
+
+static int help_command(struct ctl *ctl, struct error *err)
+{
+	const struct args *args = ctl->args;
+	const char *verb = args->words_len > 1 ? args->words[1] : NULL;
+	bool found = false;
+
+	for (size_t i = 0; verb && i < ARRAY_LEN(commands); i++) {
+		if (strcmp(commands[i].verb, verb) == 0) {
+			print_usage(&commands[i]);
+			found = true;
+		}
+	}
+	if (verb && !found)
+		return error_set(
+			err, ERR_INVALID, 0, "'%s' is no command; see 'bulkhead help'", verb);
+	if (!verb)
+		print_overview();
+	return 0;
+}
+
+static const struct command *command_of(const struct args *args, struct error *err)
+{
+	const struct command *same_verb = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		const struct command *c = &commands[i];
+
+		if (strcmp(c->verb, args->words[0]) != 0)
+			continue;
+		same_verb = c;
+		if (!c->noun || (args->words_len > 1 && strcmp(c->noun, args->words[1]) == 0))
+			return c;
+	}
+	if (same_verb)
+		error_set(err, ERR_INVALID, 0, "'%s %s' is no command; see 'bulkhead help %s'",
+			same_verb->verb, args->words_len > 1 ? args->words[1] : "",
+			same_verb->verb);
+	else
+		error_set(err, ERR_INVALID, 0, "'%s' is no command; see 'bulkhead help'",
+			args->words[0]);
+	return NULL;
+}
+
+static int run(const struct args *args, struct ctl *ctl, struct error *err)
+{
+	const struct command *c = command_of(args, err);
+
+	if (!c)
+		return -1;
+	if (args->help) {
+		print_usage(c);
+		return CTL_OK;
+	}
+	if (args_allow(args, c->flags, c->verb, err) < 0)
+		return -1;
+	if (args->words_len < c->words_min || args->words_len > c->words_max)
+		return error_set(err, ERR_INVALID, 0, "usage: bulkhead %s", c->usage);
+	return c->run(ctl, err);
+}
+
+/* explain says by 1 that a manifest is denied: whatever keeps it from judging is 2. */
+static int failed(int argc, char **argv, const struct error *err)
+{
+	int verb = 1;
+
+	fprintf(stderr, "bulkhead: %s\n", err->text);
+	while (verb < argc && argv[verb][0] == '-')
+		verb++;
+	return verb < argc && strcmp(argv[verb], "explain") == 0 ? CTL_INVALID : CTL_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	struct error err = { 0 };
+	struct args args;
+	struct ctl ctl = { .args = &args };
+	int code;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (args_parse(&args, argc, argv, &err) < 0)
+		return failed(argc, argv, &err);
+	if (args.words_len == 0) {
+		print_overview();
+		return args.help || argc == 1 ? CTL_OK : CTL_FAILED;
+	}
+	code = run(&args, &ctl, &err);
+	client_free(ctl.client);
+	ctl_free(ctl.context);
+	return code >= 0 ? code : failed(argc, argv, &err);
+}

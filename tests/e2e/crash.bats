@@ -1,0 +1,114 @@
+#!/usr/bin/env bats
+# kill -9 of any daemon leaves every pod running, with its network; a shim takes exactly its pod.
+
+setup_file() {
+	source "$BATS_TEST_DIRNAME/node.bash"
+	node_start
+	node_image
+	bh create project red
+	sleeper one red | bh apply -f -
+	sleeper two red | bh apply -f -
+	bh wait pod one -n red --for=condition=Ready --timeout=60s
+	bh wait pod two -n red --for=condition=Ready --timeout=60s
+}
+teardown_file() {
+	source "$BATS_TEST_DIRNAME/node.bash"
+	node_stop
+}
+setup() {
+	source "$BATS_TEST_DIRNAME/node.bash"
+	export two_ip
+	two_ip=$(pod_ip red two)
+	before=$(birth one; birth two)
+}
+
+# When the first process of a pod's container began: another one would have another time.
+birth() { in_pod red "$1" awk '{print $22}' /proc/1/stat; }
+answers() { bh get pods -n red >/dev/null 2>&1; }
+ready() { bh get nodes --no-headers | grep -qw Ready; }
+both_live_on() {
+	[ "$(birth one; birth two)" = "$before" ] && pod_ping red one -c 1 -w 5 "$two_ip" >/dev/null
+}
+restarted() { local p; p=$(daemon_pid "$1") && [ -n "$p" ] && [ "$p" != "$2" ]; }
+
+# Pings from pod one to two at 20 Hz while the given daemon dies; counts what is lost.
+kill_under_ping() {
+	local victim=$1 pid log=$node_dir/ping.log
+	pid=$(daemon_pid "$victim")
+	[ -n "$pid" ]
+	pod_ping red one -i 0.05 -c 60 -w 6 "$two_ip" >"$log" 2>&1 3>&- &
+	local ping=$!
+	sleep 0.5
+	kill -KILL "$pid"
+	wait $ping
+	grep -q ' 0% packet loss' "$log" || { cat "$log"; return 1; }
+	eventually 20 restarted "$victim" "$pid"
+}
+
+@test "kill -9 of netd loses no packet" {
+	kill_under_ping bulkhead-netd
+	eventually 20 ready
+	both_live_on
+}
+@test "kill -9 of api: back, pods untouched" {
+	kill_under_ping bulkhead-api
+	eventually 20 answers
+	both_live_on
+}
+@test "kill -9 of secretd: back, a new pod gets its token" {
+	kill_under_ping bulkhead-secretd
+	sleeper after red | bh apply -f -
+	bh wait pod after -n red --for=condition=Ready --timeout=30s
+	in_pod red after test -s /var/run/secrets/kubernetes.io/serviceaccount/token
+	bh delete pod after -n red
+	both_live_on
+}
+@test "kill -9 of clusterd: back, projects still known" {
+	kill_under_ping bulkhead-clusterd
+	eventually 20 ready
+	bh get projects red
+	both_live_on
+}
+@test "kill -9 of the agent: up again it adopts both pods" {
+	kill -KILL "$(cat "$node_run/agent.pid")"
+	bh up --state-dir "$node_state"
+	both_live_on
+}
+@test "twenty kill -9 of the agent at random moments of pod creation lose nothing" {
+	local i
+	for i in $(seq 20); do
+		sleeper "r$i" red | bh apply -f - >/dev/null 2>&1 &
+		sleep "0.0$((RANDOM % 10))"
+		kill -KILL "$(cat "$node_run/agent.pid")"
+		wait
+		bh up --state-dir "$node_state" >/dev/null
+	done
+	for i in $(seq 20); do
+		# Accepted or not, the node must know which: an accepted one comes up.
+		if bh get pods "r$i" -n red >/dev/null 2>&1; then
+			bh wait pod "r$i" -n red --for=condition=Ready --timeout=60s
+			bh delete pod "r$i" -n red
+		fi
+	done
+	both_live_on
+	[ "$(ls "$node_state/pods" | wc -l)" = 2 ]
+	[ "$(pgrep -fc "bulkhead-shim.*$node_dir")" = 2 ]
+}
+@test "kill -9 of a shim takes exactly its pod, and is reported" {
+	uid=$(bh get pods two -n red -o json | awk -F'"' '$2 == "uid" {print $4; exit}')
+	shim=$(pgrep -f "bulkhead-shim.*$uid")
+	born=$(birth one)
+	kill -KILL "$shim"
+	eventually 10 bash -c "nsenter --target $node_netns --net -- '$bh' describe pod two -n red | grep -q ShimExited"
+	[ "$(birth one)" = "$born" ]
+	[ "$(bh get pods two -n red --no-headers | awk '{print $3}')" = ShimExited ]
+	# It stays, to be looked at, until it is deleted.
+	bh delete pod two -n red
+	sleeper two red | bh apply -f -
+	bh wait pod two -n red --for=condition=Ready --timeout=60s
+}
+@test "ovs-vswitchd killed and started again: flows come back" {
+	kill -KILL "$(cat "$node_run/ovs/ovs-vswitchd.pid")"
+	eventually 30 ready
+	eventually 20 pod_ping red one -c 1 -w 2 "$(pod_ip red two)"
+}
