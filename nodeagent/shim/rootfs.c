@@ -16,13 +16,17 @@
 #include "nodeagent/shim/mnt.h"
 #include "nodeagent/shim/sys.h"
 
+#define ASIDE_MAX  64 /* roots of earlier runs that are being removed at a time */
+#define ASIDE_SIZE 16
+
 int rootfs_directory_open(const char *pod_dir, const char *name, struct error *err)
 {
 	cleanup_free char *path = NULL;
 	int fd;
 
 	if (asprintf(&path, "%s/containers/%s", pod_dir, name) < 0)
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot open the container's directory");
+		return error_set(
+			err, ERR_EXHAUSTED, ENOMEM, "cannot open the container's directory");
 	fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", path);
@@ -30,7 +34,7 @@ int rootfs_directory_open(const char *pod_dir, const char *name, struct error *e
 }
 
 /* A tree may be large, so a child takes the time. It is the shim's to reap. */
-static int remove_later(int dirfd, int *ret_pidfd, struct error *err)
+static int remove_later(int dirfd, const char *name, int *ret_pidfd, struct error *err)
 {
 	struct clone_args args = { .flags = CLONE_PIDFD };
 	pid_t pid;
@@ -41,33 +45,48 @@ static int remove_later(int dirfd, int *ret_pidfd, struct error *err)
 		return error_set(err, ERR_EXHAUSTED, errno, "cannot clone");
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(tree_remove_at(dirfd, "old", NULL) < 0);
+		_exit(tree_remove_at(dirfd, name, NULL) < 0);
 	}
 	return 0;
 }
 
-/* upper and work become old/; an old/ that is being removed still is removed here and now. */
+/* A folder that no other child is removing: each has its own. */
+static int aside_make(int dirfd, char name[ASIDE_SIZE], struct error *err)
+{
+	for (int i = 0; i < ASIDE_MAX; i++) {
+		snprintf(name, ASIDE_SIZE, "old.%d", i);
+		if (mkdirat(dirfd, name, 0700) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return error_set(
+				err, error_code_of(errno), errno, "cannot move the old root aside");
+	}
+	return error_set(err, ERR_EXHAUSTED, 0,
+		"%d old roots are being removed; the container starts again when some are gone",
+		ASIDE_MAX);
+}
+
+/* upper and work become old.<n>/, which goes meanwhile. */
 static int move_aside(int dirfd, int *ret_pidfd, struct error *err)
 {
-	static const char *const names[][2] = { { "upper", "old/upper" }, { "work", "old/work" } };
-	int moved = 0;
+	static const char *const names[] = { "upper", "work" };
+	cleanup_close int aside_fd = -1;
+	char aside[ASIDE_SIZE];
 
 	if (faccessat(dirfd, "upper", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
 		faccessat(dirfd, "work", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	if (mkdirat(dirfd, "old", 0700) < 0) {
-		if (errno != EEXIST || tree_remove_at(dirfd, "old", err) < 0 ||
-			mkdirat(dirfd, "old", 0700) < 0)
-			return error_set(err, error_code_of(errno), errno, "cannot move the old root aside");
-	}
+	if (aside_make(dirfd, aside, err) < 0)
+		return -1;
+	aside_fd = openat(dirfd, aside, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (aside_fd < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", aside);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (renameat(dirfd, names[i][0], dirfd, names[i][1]) == 0)
-			moved = 1;
-		else if (errno != ENOENT)
+		if (renameat(dirfd, names[i], aside_fd, names[i]) < 0 && errno != ENOENT)
 			return error_set(err, error_code_of(errno), errno, "cannot move '%s' aside",
-				names[i][0]);
+				names[i]);
 	}
-	return moved ? remove_later(dirfd, ret_pidfd, err) : 0;
+	return remove_later(dirfd, aside, ret_pidfd, err);
 }
 
 int rootfs_prepare(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, int *ret_pidfd,
@@ -108,6 +127,7 @@ int rootfs_empty_dir(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid
 		return error_prefix(err, "emptyDir '%s'", name);
 	/* mkdir(2) takes no set-group-ID bit. Later the mode is the pod's own business. */
 	if (!there && group && fchmodat(all_fd, name, 02777, 0) < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot chmod emptyDir '%s'", name);
+		return error_set(
+			err, error_code_of(errno), errno, "cannot chmod emptyDir '%s'", name);
 	return 0;
 }
