@@ -134,7 +134,7 @@ static void refuse(struct pod *pod, const char *reason, const struct error *err)
 	pod_feed(pod, POD_REFUSED);
 }
 
-static void do_plan(struct pod *pod)
+void pod_sandbox_plan(struct pod *pod)
 {
 	struct pods *pods = pod->pods;
 	struct plan_pod plan = pod_plan(pod);
@@ -183,14 +183,14 @@ static void do_spawn(struct pod *pod)
 	struct error err = { 0 };
 
 	pod->times.sandbox_start = monotonic_usec();
-	pod->answer_due = false;
 	pod_containers_reset(pod);
 	if (!pod->shim && spawn(pod, &err) < 0) {
 		refuse(pod, "FailedCreatePodSandBox", &err);
 		return;
 	}
-	/* Not waited for: the plan is there when the shim is. */
-	do_plan(pod);
+	/* The plan waits for SHIM_STATE: a shim that has one can be found by its socket. */
+	pod->answer_due = true;
+	arm(pod, SANDBOX_USEC);
 }
 
 static void do_connect(struct pod *pod)
@@ -405,7 +405,7 @@ static void (*const actions[])(struct pod *pod) = {
 	[POD_DO_SPAWN] = do_spawn,
 	[POD_DO_CONNECT] = do_connect,
 	[POD_DO_RETRY] = do_retry,
-	[POD_DO_PLAN] = do_plan,
+	[POD_DO_PLAN] = pod_sandbox_plan,
 	[POD_DO_PREPARE] = do_prepare,
 	[POD_DO_INIT] = pod_containers_start_init,
 	[POD_DO_RUN] = pod_containers_run,
@@ -452,7 +452,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 		if (pod->answer_due)
 			kill_shim(pod, "the sandbox is not built in time");
 		else if (pod->shim)
-			do_plan(pod);
+			pod_sandbox_plan(pod);
 		else
 			do_spawn(pod);
 		break;

@@ -186,6 +186,8 @@ int pod_delete(struct pod *pod, int64_t grace_seconds, struct error *err);
 bool pod_deleting(const struct pod *pod);
 /* Its sandbox stands, and is needed. */
 bool pod_lives(const struct pod *pod);
+/* Sends the shim what to build. */
+void pod_sandbox_plan(struct pod *pod);
 /* Network and volumes may be complete. */
 void pod_prepare_check(struct pod *pod);
 /* Whether all is given back. */

@@ -74,11 +74,13 @@ static int on_state(struct pod *pod, struct ipc_frame *frame, const ProtobufCMes
 	} else if (before == POD_SANDBOX && state->sandbox) {
 		/* The answer was lost with the connection. */
 		pod_feed(pod, POD_BUILT);
+	} else if (before == POD_SANDBOX) {
+		pod_sandbox_plan(pod);
 	} else if (before == POD_DESTROYING || before == POD_FINISHING) {
 		Bulkhead__V1__ShimDestroy destroy = BULKHEAD__V1__SHIM_DESTROY__INIT;
 
 		return shim_send(pod->shim, IPC_SHIM_DESTROY, &destroy.base, err);
-	} else if (before != POD_SANDBOX) {
+	} else {
 		/* The connection was made anew while it ran. */
 		pod_containers_reconcile(pod, state);
 		pod_net_kick(pod);

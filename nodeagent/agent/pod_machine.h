@@ -47,7 +47,7 @@ enum pod_event {
 
 enum pod_action {
 	POD_DO_NOTHING,
-	POD_DO_SPAWN,       /* start the shim and send it the plan */
+	POD_DO_SPAWN,       /* start the shim, which then asks for its plan */
 	POD_DO_CONNECT,     /* wait for its SHIM_STATE */
 	POD_DO_RETRY,       /* try the sandbox again after a while */
 	POD_DO_PLAN,        /* send the plan to a shim that is there */

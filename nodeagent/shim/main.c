@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -114,6 +115,16 @@ static void cgroup_warm(struct shim *shim)
 		helper_watch(shim, pidfd);
 }
 
+/* An agent that died since then starts another shim, whose socket must not be taken away. */
+static int agent_gone(struct error *err)
+{
+	struct pollfd p = { .fd = AGENT_FD, .events = POLLIN };
+
+	if (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)))
+		return error_set(err, ERR_CANCELLED, 0, "the agent is gone");
+	return 0;
+}
+
 static int shim_prepare(struct shim *shim, struct error *err)
 {
 	shim->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -125,7 +136,7 @@ static int shim_prepare(struct shim *shim, struct error *err)
 	cgroup_warm(shim);
 	/* What nearly every container needs: RuntimeDefault without a capability that changes it. */
 	seccomp_prefetch(&shim->seccomp, 0);
-	if (link_listen(shim, err) < 0)
+	if (agent_gone(err) < 0 || link_listen(shim, err) < 0)
 		return -1;
 	return link_open(shim, AGENT_FD, err);
 }
