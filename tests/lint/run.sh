@@ -50,6 +50,7 @@ rule "links: each program has only its libraries" tests/lint/links.sh
 rule "shells: shellcheck" shells
 rule "spelling: codespell" spelling
 rule "manuals: mandoc" manuals
+rule "documents: what they name is there" tests/lint/docs.sh
 rule "tidy: clang-tidy" tidy
 rule "analyzer: gcc -fanalyzer" analyzer
 echo "1..$n"
