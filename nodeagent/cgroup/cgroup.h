@@ -103,10 +103,12 @@ int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits
 int cgroup_restrict_devices(const struct cgroup *cgroup, struct error *err);
 
 /*
- * Moves process 'pid' (as the caller's pid namespace numbers it) into the group, in every hierarchy
- * whose bit is not in 'already' (a set of 1 << index: where clone3(2) put it).
+ * Moves the calling process, which must have one thread, into the group in every hierarchy whose bit
+ * is not in 'already' (a set of 1 << index: where clone3(2) put it). A thread that moves itself is
+ * the one move for which cgroup v1 takes no global lock: moving another process, or all threads,
+ * waits for an RCU grace period of some 10 ms (cgroup_procs_write_start() in the kernel).
  */
-int cgroup_attach(const struct cgroup *cgroup, pid_t pid, unsigned already, struct error *err);
+int cgroup_enter(const struct cgroup *cgroup, unsigned already, struct error *err);
 
 /* The descriptor for clone3(2) CLONE_INTO_CGROUP, or -1 where there is no v2. Borrowed. */
 int cgroup_clone_fd(const struct cgroup *cgroup);

@@ -20,16 +20,17 @@
 #define KILL_ROUNDS_MAX 100
 #define REAP_POLL_MS    5
 
-int cgroup_attach(const struct cgroup *cgroup, pid_t pid, unsigned already, struct error *err)
+int cgroup_enter(const struct cgroup *cgroup, unsigned already, struct error *err)
 {
-	char text[16];
+	const struct cgroup_tree *tree = cgroup->tree;
 
-	snprintf(text, sizeof(text), "%d", pid);
-	for (size_t i = 0; i < cgroup->tree->len; i++) {
+	for (size_t i = 0; i < tree->len; i++) {
+		const char *file = (int)i == tree->unified ? "cgroup.procs" : "tasks";
+
 		if (already & (1u << i))
 			continue;
-		if (file_poke_at(cgroup->fds[i], "cgroup.procs", text, err) < 0)
-			return error_prefix(err, "cgroup hierarchy '%s'", cgroup->tree->hierarchies[i].name);
+		if (file_poke_at(cgroup->fds[i], file, "0", err) < 0)
+			return error_prefix(err, "cgroup hierarchy '%s'", tree->hierarchies[i].name);
 	}
 	return 0;
 }
@@ -199,6 +200,11 @@ static int remove_at(int dirfd, const char *name, int depth, struct error *err)
 		return error_set(err, error_code_of(errno), errno, "cannot open cgroup '%s'", name);
 	if (depth > DEPTH_MAX)
 		return error_set(err, ERR_EXHAUSTED, 0, "cgroups lie more than %d deep", DEPTH_MAX);
+	/*
+	 * Page cache that is still charged to a removed group of cgroup v1 keeps it in the kernel, and
+	 * hundreds of these make every later start slower. Only the memory controller has the file.
+	 */
+	(void)file_poke_at(fd, "memory.force_empty", "0", NULL);
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
 		return 0;
 	if (remove_below(fd, depth, err) < 0)

@@ -89,16 +89,16 @@ static int join_container(struct launch *l, struct error *err)
 	return 0;
 }
 
-/* Waits until the shim has put this process into its cgroups. */
-static int wait_for_go(struct launch *l, struct error *err)
+static int report_mounted(struct launch *l, struct error *err)
 {
-	size_t none = 0;
-	char go;
-
+	(void)err;
 	launch_report(l, LAUNCH_MOUNTED, NULL, NULL, 0);
-	if (sys_recv_fds(l->status_fd, &go, 1, NULL, &none, 0) != 1)
-		return error_set(err, ERR_CANCELLED, 0, "the shim gave up");
 	return 0;
+}
+
+static int enter_cgroups(struct launch *l, struct error *err)
+{
+	return cgroup_enter(l->cgroup, l->cgroup_already, err);
 }
 
 static int new_cgroup_ns(struct launch *l, struct error *err)
@@ -171,7 +171,8 @@ static const struct launch_step container_steps[] = {
 	{ "volumes", child_volumes_attach, "what tenants share comes last: no later path leads through it" },
 	{ "workingDir", child_cwd_make, "may lie in a volume; the root may be sealed next" },
 	{ "read-only root", child_root_seal, "after the last mount point was made" },
-	{ "cgroups", wait_for_go, "the shim moved this process meanwhile" },
+	{ "mounted", report_mounted, "times this half" },
+	{ "cgroups", enter_cgroups, "by the host's root, and before there is a program to limit" },
 	{ "cgroup namespace", new_cgroup_ns, "its root is the cgroup the process is in now" },
 	{ "pivot", child_pivot, "the host's tree goes; after this only descriptors lead to it" },
 	{ "oom_score_adj", child_oom_score, "lowering it is a right of the host's root" },
@@ -194,7 +195,7 @@ static const struct launch_step container_steps[] = {
 
 static const struct launch_step exec_steps[] = {
 	{ "start", clean_start, "no handler of the shim's runs, nobody may trace what follows" },
-	{ "cgroups", wait_for_go, "the shim moved this process meanwhile" },
+	{ "cgroups", enter_cgroups, "while /sys/fs/cgroup's root is still this process's" },
 	{ "namespaces", join_pod, "by the descriptors of the pod" },
 	{ "container", join_container, "by descriptors its first process handed back before it ran" },
 	{ "user", known_user, "as resolved when the container started" },

@@ -199,14 +199,10 @@ static pid_t clone_inside(struct shim *shim, struct container *c, struct launch 
 	struct ends *ends, int *ret_pidfd, struct error *err)
 {
 	struct clone_args args = { .flags = CLONE_PIDFD };
-	int group_fd = cgroup_clone_fd(&c->cgroup);
 	pid_t pid;
 
+	launch_cgroup(launch, &c->cgroup, &args);
 	args.pidfd = (uint64_t)(uintptr_t)ret_pidfd;
-	if (group_fd >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)group_fd;
-	}
 	if (setns(c->fds[LAUNCH_PID_NS], CLONE_NEWPID) < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot enter the container's pid namespace");
 	pid = sys_clone3(&args);
@@ -228,7 +224,6 @@ static int run(struct shim *shim, struct exec *e, struct launch *launch, struct 
 	struct error *err)
 {
 	struct container *c = e->container;
-	unsigned already = c->cgroup.tree->unified >= 0 ? 1u << c->cgroup.tree->unified : 0;
 	int pidfd = -1;
 	pid_t pid = clone_inside(shim, c, launch, ends, &pidfd, err);
 
@@ -236,8 +231,7 @@ static int run(struct shim *shim, struct exec *e, struct launch *launch, struct 
 		return -1;
 	close(ends->status[1]);
 	ends->status[1] = -1;
-	if (launch_let_go(&c->cgroup, pid, already, ends->status[0], err) < 0 ||
-		source_add(shim, &e->process, pidfd, process_ready, e, err) < 0) {
+	if (source_add(shim, &e->process, pidfd, process_ready, e, err) < 0) {
 		sys_pidfd_kill(pidfd, SIGKILL);
 		sys_pidfd_reap(pidfd, NULL);
 		close(pidfd);

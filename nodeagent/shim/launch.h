@@ -30,7 +30,7 @@ enum launch_fd {
 };
 
 enum launch_report_kind {
-	LAUNCH_MOUNTED = 1,  /* waits to be let go on */
+	LAUNCH_MOUNTED = 1,  /* a container's root stands */
 	LAUNCH_READY,        /* about to load the filter and exec; with descriptors for a container */
 	LAUNCH_FAILED,
 };
@@ -50,6 +50,8 @@ struct launch {
 	char **args;
 	size_t args_len;
 	uint64_t caps;
+	const struct cgroup *cgroup;
+	unsigned cgroup_already; /* as cgroup_enter() takes it */
 	int status_fd;
 	int stdio[3];         /* -1: null device, or the tty */
 	int tty;

@@ -90,31 +90,6 @@ static int process_prepare(struct error *err)
 	return 0;
 }
 
-/*
- * On cgroup v1 the first move of a process waits for an RCU grace period (some 10 ms); moves soon
- * after it do not. A child that moves itself to where it is no trouble pays for that while the
- * sandbox is being built.
- */
-static void cgroup_warm(struct shim *shim)
-{
-	struct clone_args args = { .flags = CLONE_PIDFD };
-	int pidfd = -1;
-	pid_t pid;
-
-	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0)
-		return;
-	args.pidfd = (uint64_t)(uintptr_t)&pidfd;
-	pid = sys_clone3(&args);
-	if (pid == 0) {
-		int fd = open("/sys/fs/cgroup/pids/cgroup.procs", O_WRONLY | O_CLOEXEC);
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(fd >= 0 && write(fd, "0", 1) != 1);
-	}
-	if (pid > 0)
-		helper_watch(shim, pidfd);
-}
-
 /* An agent that died since then starts another shim, whose socket must not be taken away. */
 static int agent_gone(struct error *err)
 {
@@ -133,7 +108,6 @@ static int shim_prepare(struct shim *shim, struct error *err)
 		return error_set(err, ERR_INTERNAL, errno, "cannot set up");
 	sandbox_init(&shim->sandbox);
 	seccomp_cache_init(&shim->seccomp);
-	cgroup_warm(shim);
 	/* What nearly every container needs: RuntimeDefault without a capability that changes it. */
 	seccomp_prefetch(&shim->seccomp, 0);
 	if (agent_gone(err) < 0 || link_listen(shim, err) < 0)

@@ -17,6 +17,7 @@
 #define SHIM_CONTAINERS_MAX 128
 #define SHIM_EXECS_MAX      128
 
+struct clone_args;
 struct shim;
 
 /* Something to poll. Embedded in its owner; 'fd' is owned, -1 when there is nothing. */
@@ -133,9 +134,9 @@ int container_start(struct shim *shim, struct container *container, struct error
 int filters_load(struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, uint64_t caps,
 	struct launch *launch, struct error *err);
 void filters_free(struct launch *launch);
-/* Moves the cloned child into its cgroup and tells it to go on. */
-int launch_let_go(const struct cgroup *cgroup, pid_t pid, unsigned already, int status_fd,
-	struct error *err);
+/* Clones into the group where there is v2; the child enters the other hierarchies by itself. */
+void launch_cgroup(
+	struct launch *launch, const struct cgroup *cgroup, struct clone_args *args);
 
 /* exec.c */
 void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial);

@@ -40,18 +40,17 @@ void filters_free(struct launch *launch)
 		free(launch->filters[i]);
 }
 
-int launch_let_go(const struct cgroup *cgroup, pid_t pid, unsigned already, int status_fd,
-	struct error *err)
+void launch_cgroup(
+	struct launch *launch, const struct cgroup *cgroup, struct clone_args *args)
 {
-	struct error attach_err;
+	int group_fd = cgroup_clone_fd(cgroup);
 
-	if (cgroup_attach(cgroup, pid, already, &attach_err) < 0 && attach_err.sys != ESRCH) {
-		*err = attach_err;
-		return -1;
-	}
-	/* A child that is gone has reported why, and that report is the better error. */
-	sys_send_fds(status_fd, "g", 1, NULL, 0);
-	return 0;
+	launch->cgroup = cgroup;
+	if (group_fd < 0)
+		return;
+	args->flags |= CLONE_INTO_CGROUP;
+	args->cgroup = (uint64_t)group_fd;
+	launch->cgroup_already = 1u << cgroup->tree->unified;
 }
 
 static void close_pair(int pair[2])
@@ -132,20 +131,13 @@ static int directories_prepare(struct shim *shim, struct container *c, struct er
 		err);
 }
 
-/* Clones into the v2 cgroup where there is one and moves the child into the others meanwhile. */
 static int clone_container(struct container *c, struct launch *launch, struct ends *ends,
 	int *ret_pidfd, struct error *err)
 {
 	struct clone_args args = { .flags = CLONE_PIDFD | CLONE_NEWPID | CLONE_NEWNS };
-	int group_fd = cgroup_clone_fd(&c->cgroup);
-	unsigned already = 0;
 	pid_t pid;
 
-	if (group_fd >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)group_fd;
-		already = 1u << c->cgroup.tree->unified;
-	}
+	launch_cgroup(launch, &c->cgroup, &args);
 	args.pidfd = (uint64_t)(uintptr_t)ret_pidfd;
 	pid = sys_clone3(&args);
 	if (pid < 0)
@@ -158,10 +150,6 @@ static int clone_container(struct container *c, struct launch *launch, struct en
 	c->cloned = monotonic_usec();
 	close(ends->status[1]);
 	ends->status[1] = -1;
-	if (launch_let_go(&c->cgroup, pid, already, ends->status[0], err) < 0) {
-		sys_pidfd_kill(*ret_pidfd, SIGKILL);
-		return -1;
-	}
 	return 0;
 }
 
