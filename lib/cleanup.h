@@ -53,11 +53,11 @@ static inline int take_fd(int *fd)
 }
 
 /* Moves a pointer out of a cleanup_free variable. */
-#define take_ptr(p)                       \
-	({                                \
-		__typeof__(p) taken_ = (p); \
-		(p) = NULL;               \
-		taken_;                   \
+#define take_ptr(p)                                                                                \
+	({                                                                                         \
+		__typeof__(p) taken_ = (p);                                                        \
+		(p) = NULL;                                                                        \
+		taken_;                                                                            \
 	})
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -15,7 +15,8 @@
 
 #define ANSWER_MSEC 1000
 
-/* No socket(2), no open(2). The memory calls are what freeing the filter that is being loaded needs. */
+/* No socket(2), no open(2). The memory calls are what freeing the filter that is being loaded
+ * needs. */
 static const char *const syscalls[] = { "recvmsg", "sendto", "connect", "close", "exit_group",
 	"rt_sigreturn", "restart_syscall", "munmap", "brk" };
 
@@ -80,8 +81,8 @@ static _Noreturn void serve(int fd)
 			target_address(&address, target);
 			result = __real_connect(socket_fd, (struct sockaddr *)&address,
 					 sizeof(address)) < 0
-				? errno
-				: 0;
+					 ? errno
+					 : 0;
 		}
 		if (socket_fd >= 0)
 			close(socket_fd);
@@ -105,7 +106,8 @@ static _Noreturn void child(int fd, const struct connector_config *config)
 	struct error err = { 0 };
 	int r;
 
-	/* Nothing of the daemon's stays open but stderr: not the agent's connection, not its own end. */
+	/* Nothing of the daemon's stays open but stderr: not the agent's connection, not its own
+	 * end. */
 	if (dup3(fd, 3, O_CLOEXEC) < 0 || close_range(4, ~0u, 0) < 0)
 		_exit(1);
 	close(0);
@@ -117,7 +119,8 @@ static _Noreturn void child(int fd, const struct connector_config *config)
 	serve(3);
 }
 
-/* ---- the daemon's side --------------------------------------------------------------------------- */
+/* ---- the daemon's side
+ * --------------------------------------------------------------------------- */
 
 static int await_start(int fd, struct error *err)
 {
@@ -193,7 +196,8 @@ static int send_request(uint8_t target, int socket_fd)
 	return sendmsg(connector.fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
 }
 
-/* Which target 'address' names, or -1. "/./NAME" is allowed: a remote spelt anew is tried at once. */
+/* Which target 'address' names, or -1. "/./NAME" is allowed: a remote spelt anew is tried at once.
+ */
 static int target_of(const struct sockaddr *address)
 {
 	const struct sockaddr_un *un = (const void *)address;
@@ -221,10 +225,12 @@ int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
 		errno = EACCES;
 		return -1;
 	}
-	/* A stream connection to a unix socket is made or refused at once: this waits microseconds. */
+	/* A stream connection to a unix socket is made or refused at once: this waits microseconds.
+	 */
 	if (send_request((uint8_t)target, fd) < 0 || poll(&answer, 1, ANSWER_MSEC) != 1 ||
 		recv(connector.fd, &result, sizeof(result), 0) != sizeof(result)) {
-		shutdown(connector.fd, SHUT_RDWR); /* a late answer must not be taken for the next */
+		shutdown(
+			connector.fd, SHUT_RDWR); /* a late answer must not be taken for the next */
 		result = ECONNREFUSED;
 	}
 	errno = result;

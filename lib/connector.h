@@ -4,8 +4,8 @@
  *
  * The sockets are files that only their owner (root on Debian) may connect to; ovs-vswitchd and
  * ovsdb-server make them anew with every start; and a daemon with a uid of its own, an empty root
- * and no CAP_DAC_OVERRIDE can neither see nor open them. So before a daemon confines itself it forks
- * the connector: the daemon's uid, the sockets' directory as its whole root, an empty network
+ * and no CAP_DAC_OVERRIDE can neither see nor open them. So before a daemon confines itself it
+ * forks the connector: the daemon's uid, the sockets' directory as its whole root, an empty network
  * namespace, CAP_DAC_OVERRIDE alone, and a filter that leaves little but recvmsg, connect and
  * sendto. The daemon sends it an unconnected socket and a number; it connects that very socket,
  * which the two processes share, to the file of that number, and answers with an errno. It ends

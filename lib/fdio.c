@@ -22,7 +22,8 @@ int fd_write_all(int fd, const void *data, size_t size, struct error *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return error_set(err, error_code_of(errno), errno, "cannot write %zu bytes", size);
+			return error_set(
+				err, error_code_of(errno), errno, "cannot write %zu bytes", size);
 		p += n;
 		size -= (size_t)n;
 	}
@@ -65,8 +66,8 @@ int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size, struct error *
 	return 0;
 }
 
-int file_read_at(int dirfd, const char *name, size_t max, char **ret, size_t *ret_size,
-	struct error *err)
+int file_read_at(
+	int dirfd, const char *name, size_t max, char **ret, size_t *ret_size, struct error *err)
 {
 	cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
 
@@ -77,8 +78,8 @@ int file_read_at(int dirfd, const char *name, size_t max, char **ret, size_t *re
 	return 0;
 }
 
-int file_replace_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode,
-	struct error *err)
+int file_replace_at(
+	int dirfd, const char *name, const void *data, size_t size, mode_t mode, struct error *err)
 {
 	char temp[NAME_MAX + 8];
 	cleanup_close int fd = -1;
@@ -96,7 +97,8 @@ int file_replace_at(int dirfd, const char *name, const void *data, size_t size, 
 		return error_set(err, error_code_of(saved), saved, "cannot write '%s'", name);
 	}
 	if (fsync(dirfd) < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot sync directory of '%s'", name);
+		return error_set(
+			err, error_code_of(errno), errno, "cannot sync directory of '%s'", name);
 	return 0;
 }
 
@@ -108,7 +110,8 @@ int file_poke_at(int dirfd, const char *name, const char *text, struct error *er
 	if (fd < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", name);
 	if (write(fd, text, size) != (ssize_t)size)
-		return error_set(err, error_code_of(errno), errno, "cannot write '%.64s' to '%s'", text, name);
+		return error_set(err, error_code_of(errno), errno, "cannot write '%.64s' to '%s'",
+			text, name);
 	return 0;
 }
 
@@ -185,7 +188,8 @@ int mkdir_parents(const char *path, mode_t mode, struct error *err)
 			continue;
 		*p = '\0';
 		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			return error_set(err, error_code_of(errno), errno, "cannot make '%s'", copy);
+			return error_set(
+				err, error_code_of(errno), errno, "cannot make '%s'", copy);
 		*p = c;
 		if (c == '\0')
 			return 0;

@@ -21,15 +21,15 @@ int fd_write_all(int fd, const void *data, size_t size, struct error *err);
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size, struct error *err);
 
 /* Opens 'name' beneath 'dirfd' (no symbolic link in the last part) and reads it as fd_read_all. */
-int file_read_at(int dirfd, const char *name, size_t max, char **ret, size_t *ret_size,
-	struct error *err);
+int file_read_at(
+	int dirfd, const char *name, size_t max, char **ret, size_t *ret_size, struct error *err);
 
 /*
  * Replaces 'name' in 'dirfd' so that after a crash either the old or the whole new content is
  * there: temporary file, fsync, rename, fsync of the directory.
  */
-int file_replace_at(int dirfd, const char *name, const void *data, size_t size, mode_t mode,
-	struct error *err);
+int file_replace_at(
+	int dirfd, const char *name, const void *data, size_t size, mode_t mode, struct error *err);
 
 /* Writes 'text' to an existing kernel file (procfs, cgroupfs) in one write(2); never creates. */
 int file_poke_at(int dirfd, const char *name, const char *text, struct error *err);

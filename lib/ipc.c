@@ -13,9 +13,9 @@
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 
-#define IPC_MAGIC      0x42484b31u /* "BHK1" */
-#define IPC_IN_MEMFD   1u
-#define MEMFD_SEALS    (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define IPC_MAGIC    0x42484b31u /* "BHK1" */
+#define IPC_IN_MEMFD 1u
+#define MEMFD_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct header {
 	uint32_t magic;
@@ -122,7 +122,8 @@ static int memfd_of(const void *data, size_t size, struct error *err)
 {
 	cleanup_close int fd = memfd_create("bulkhead-ipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd < 0 || fd_write_all(fd, data, size, err) < 0 || fcntl(fd, F_ADD_SEALS, MEMFD_SEALS) < 0)
+	if (fd < 0 || fd_write_all(fd, data, size, err) < 0 ||
+		fcntl(fd, F_ADD_SEALS, MEMFD_SEALS) < 0)
 		return error_set(err, ERR_EXHAUSTED, errno, "cannot carry %zu bytes", size);
 	return take_fd(&fd);
 }
@@ -146,7 +147,8 @@ static int queued_fill(struct queued *q, const void *data, size_t size, const in
 		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 
 		if (fd < 0)
-			return error_set(err, error_code_of(errno), errno, "cannot pass descriptor %d", fds[i]);
+			return error_set(err, error_code_of(errno), errno,
+				"cannot pass descriptor %d", fds[i]);
 		q->fds[q->fds_len++] = fd;
 	}
 	return 0;
@@ -206,16 +208,17 @@ int ipc_send(struct ipc *ipc, uint32_t type, uint32_t reply_to, const void *data
 	struct queued *q;
 
 	if (!row || !(row->from & ipc->self) || !(row->to & ipc->peer))
-		return error_set(err, ERR_INTERNAL, 0, "message type %u does not go this way", type);
+		return error_set(
+			err, ERR_INTERNAL, 0, "message type %u does not go this way", type);
 	if (fds_len < row->fds_min || fds_len > row->fds_max)
-		return error_set(err, ERR_INTERNAL, 0, "%s takes %u to %u descriptors, not %zu", row->name,
-			row->fds_min, row->fds_max, fds_len);
+		return error_set(err, ERR_INTERNAL, 0, "%s takes %u to %u descriptors, not %zu",
+			row->name, row->fds_min, row->fds_max, fds_len);
 	if (size > IPC_PAYLOAD_MAX)
-		return error_set(err, ERR_EXHAUSTED, 0, "%s of %zu bytes is over the limit of %u", row->name,
-			size, IPC_PAYLOAD_MAX);
+		return error_set(err, ERR_EXHAUSTED, 0, "%s of %zu bytes is over the limit of %u",
+			row->name, size, IPC_PAYLOAD_MAX);
 	if (ipc->queue_len >= IPC_QUEUE_MAX)
-		return error_set(err, ERR_EXHAUSTED, 0, "%s: %d messages wait for the peer already", row->name,
-			IPC_QUEUE_MAX);
+		return error_set(err, ERR_EXHAUSTED, 0, "%s: %d messages wait for the peer already",
+			row->name, IPC_QUEUE_MAX);
 
 	q = calloc(1, sizeof(*q) + (size <= IPC_INLINE_MAX ? size : 0));
 	if (!q)
@@ -254,8 +257,8 @@ static int memfd_read(int fd, size_t size, uint8_t **ret, struct error *err)
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size != size ||
 		(fcntl(fd, F_GET_SEALS) & MEMFD_SEALS) != MEMFD_SEALS)
-		return error_set(err, ERR_INVALID, 0, "payload descriptor is not a sealed memfd of %zu bytes",
-			size);
+		return error_set(err, ERR_INVALID, 0,
+			"payload descriptor is not a sealed memfd of %zu bytes", size);
 	data = malloc(size + 1);
 	if (!data)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot receive %zu bytes", size);
@@ -284,7 +287,8 @@ static int frame_accept(const struct ipc *ipc, const struct header *h, const uin
 	if (!row || !(row->from & ipc->peer) || !(row->to & ipc->self))
 		return error_set(err, ERR_INVALID, 0, "peer may not send message type %u", h->type);
 	if (fds_len < row->fds_min + extra || fds_len > row->fds_max + extra)
-		return error_set(err, ERR_INVALID, 0, "%s came with %zu descriptors", row->name, fds_len);
+		return error_set(
+			err, ERR_INVALID, 0, "%s came with %zu descriptors", row->name, fds_len);
 	if (h->size > IPC_PAYLOAD_MAX || (extra ? body_size != 0 : body_size != h->size))
 		return error_set(err, ERR_INVALID, 0, "%s has a wrong size", row->name);
 
@@ -295,7 +299,8 @@ static int frame_accept(const struct ipc *ipc, const struct header *h, const uin
 	} else {
 		data = malloc(body_size + 1);
 		if (!data)
-			return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot receive %s", row->name);
+			return error_set(
+				err, ERR_EXHAUSTED, ENOMEM, "cannot receive %s", row->name);
 		memcpy(data, body, body_size);
 		data[body_size] = 0;
 	}
@@ -338,7 +343,9 @@ int ipc_recv(struct ipc *ipc, struct ipc_frame *ret, struct error *err)
 		{ .iov_base = &h, .iov_len = sizeof(h) },
 		{ .iov_base = body, .iov_len = sizeof(body) },
 	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = iov,
+		.msg_iovlen = 2,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
 	int fds[IPC_FDS_MAX + 1];
 	size_t fds_len;
@@ -385,7 +392,8 @@ int ipc_recv_wait(struct ipc *ipc, struct ipc_frame *ret, int timeout_ms, struct
 		now = monotonic_usec();
 		if (timeout_ms >= 0) {
 			if (now >= end)
-				return error_set(err, ERR_TIMEOUT, 0, "no answer within %d ms", timeout_ms);
+				return error_set(
+					err, ERR_TIMEOUT, 0, "no answer within %d ms", timeout_ms);
 			left = (int)((end - now + 999) / 1000);
 		}
 		if (poll(&p, 1, left) < 0 && errno != EINTR)

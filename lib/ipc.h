@@ -11,10 +11,10 @@
 
 #include "lib/error.h"
 
-#define IPC_FDS_MAX      32
-#define IPC_PAYLOAD_MAX  (4u << 20)   /* larger is refused by sender and receiver */
-#define IPC_INLINE_MAX   (32u << 10)  /* larger travels in a sealed memfd */
-#define IPC_QUEUE_MAX    4096         /* frames waiting for a slow peer */
+#define IPC_FDS_MAX     32
+#define IPC_PAYLOAD_MAX (4u << 20)  /* larger is refused by sender and receiver */
+#define IPC_INLINE_MAX  (32u << 10) /* larger travels in a sealed memfd */
+#define IPC_QUEUE_MAX   4096        /* frames waiting for a slow peer */
 
 /* A role is one bit, so that a table row can name several. */
 enum ipc_role {
@@ -30,7 +30,7 @@ enum ipc_role {
 struct ipc_row {
 	uint32_t type;
 	const char *name;
-	unsigned from;      /* set of ipc_role */
+	unsigned from; /* set of ipc_role */
 	unsigned to;
 	uint8_t fds_min;
 	uint8_t fds_max;
@@ -39,8 +39,8 @@ struct ipc_row {
 /* What arrived. The payload and the descriptors not taken are released by ipc_frame_done(). */
 struct ipc_frame {
 	uint32_t type;
-	uint32_t serial;    /* chosen by the sender, not 0 */
-	uint32_t reply_to;  /* serial of the frame this answers, or 0 */
+	uint32_t serial;   /* chosen by the sender, not 0 */
+	uint32_t reply_to; /* serial of the frame this answers, or 0 */
 	uint8_t *data;
 	size_t size;
 	int fds[IPC_FDS_MAX];
@@ -81,7 +81,8 @@ int ipc_flush(struct ipc *ipc, struct error *err);
  */
 int ipc_recv(struct ipc *ipc, struct ipc_frame *ret, struct error *err);
 
-/* As ipc_recv, but waits up to 'timeout_ms' (-1 for ever) and flushes meanwhile: for start-up and tools. */
+/* As ipc_recv, but waits up to 'timeout_ms' (-1 for ever) and flushes meanwhile: for start-up and
+ * tools. */
 int ipc_recv_wait(struct ipc *ipc, struct ipc_frame *ret, int timeout_ms, struct error *err);
 
 /* Moves descriptor 'i' out of the frame to the caller. */

@@ -43,8 +43,8 @@ int ipnet_parse(const char *text, const char *field, struct ipnet *ret, struct e
 		return error_prefix(err, "%s", field);
 	net.prefix = (unsigned)strtoul(slash + 1, &end, 10);
 	if (slash[1] < '0' || slash[1] > '9' || *end || end - slash > 3 || net.prefix > 32)
-		return error_set(err, ERR_INVALID, 0, "%s: prefix '%s' is not a number from 0 to 32",
-			field, slash + 1);
+		return error_set(err, ERR_INVALID, 0,
+			"%s: prefix '%s' is not a number from 0 to 32", field, slash + 1);
 	if (net.address & ~mask_of(net.prefix))
 		return error_set(err, ERR_INVALID, 0,
 			"%s: '%s' has bits set behind its prefix of %u", field, text, net.prefix);

@@ -34,7 +34,8 @@ static int stderr_is_journal(void)
 
 void log_init(const char *name, enum log_level level)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket" };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX,
+		.sun_path = "/run/systemd/journal/socket" };
 	cleanup_close int fd = -1;
 
 	snprintf(state.name, sizeof(state.name), "%s", name);
@@ -69,18 +70,21 @@ static void write_journal(enum log_level level, const struct log_subject *s, con
 		level, state.name, text);
 
 	if (s && s->project && n < (int)sizeof(record))
-		n += snprintf(record + n, sizeof(record) - (size_t)n, "BULKHEAD_PROJECT=%s\n", s->project);
+		n += snprintf(record + n, sizeof(record) - (size_t)n, "BULKHEAD_PROJECT=%s\n",
+			s->project);
 	if (s && s->pod && n < (int)sizeof(record))
 		n += snprintf(record + n, sizeof(record) - (size_t)n, "BULKHEAD_POD=%s\n", s->pod);
 	if (s && s->uid && n < (int)sizeof(record))
-		n += snprintf(record + n, sizeof(record) - (size_t)n, "BULKHEAD_POD_UID=%s\n", s->uid);
+		n += snprintf(
+			record + n, sizeof(record) - (size_t)n, "BULKHEAD_POD_UID=%s\n", s->uid);
 	if (n < (int)sizeof(record))
 		(void)!send(state.journal_fd, record, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void write_stderr(enum log_level level, const struct log_subject *s, const char *text)
 {
-	static const char *const names[] = { "", "", "", "error", "warning", "notice", "info", "debug" };
+	static const char *const names[] = { "", "", "", "error", "warning", "notice", "info",
+		"debug" };
 	struct timespec now;
 	struct tm tm;
 	char stamp[32];
@@ -90,10 +94,11 @@ static void write_stderr(enum log_level level, const struct log_subject *s, cons
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-	n = snprintf(line, sizeof(line), "%s.%03ldZ %s %s: ", stamp, now.tv_nsec / 1000000, state.name,
-		names[level]);
+	n = snprintf(line, sizeof(line), "%s.%03ldZ %s %s: ", stamp, now.tv_nsec / 1000000,
+		state.name, names[level]);
 	if (s && s->project && s->pod)
-		n += snprintf(line + n, sizeof(line) - (size_t)n, "pod %s/%s: ", s->project, s->pod);
+		n += snprintf(
+			line + n, sizeof(line) - (size_t)n, "pod %s/%s: ", s->project, s->pod);
 	n += snprintf(line + n, sizeof(line) - (size_t)n, "%s\n", text);
 	(void)!write(STDERR_FILENO, line, (size_t)n);
 }

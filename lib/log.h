@@ -8,7 +8,7 @@
 #include "lib/error.h"
 
 enum log_level {
-	LOG_LEVEL_ERROR = 3,   /* the syslog(3) severities */
+	LOG_LEVEL_ERROR = 3, /* the syslog(3) severities */
 	LOG_LEVEL_WARNING = 4,
 	LOG_LEVEL_NOTICE = 5,
 	LOG_LEVEL_INFO = 6,

@@ -21,7 +21,8 @@ int sys_openat2(int dirfd, const char *path, uint64_t flags, mode_t mode, uint64
 	};
 	int fd;
 
-	/* EAGAIN: a rename raced with the walk and the kernel could not prove that it stayed inside. */
+	/* EAGAIN: a rename raced with the walk and the kernel could not prove that it stayed
+	 * inside. */
 	do {
 		fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 	} while (fd < 0 && (errno == EAGAIN || errno == EINTR));
@@ -43,7 +44,8 @@ int path_open_in_root(int root_dirfd, const char *path, uint64_t flags, struct e
 	int fd = sys_openat2(root_dirfd, path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 
 	if (fd < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot open '%s' in the root", path);
+		return error_set(
+			err, error_code_of(errno), errno, "cannot open '%s' in the root", path);
 	return fd;
 }
 
@@ -65,7 +67,8 @@ int path_mkdirs_in_root(int root_dirfd, const char *path, mode_t mode, struct er
 {
 	char walked[PATH_MAX] = "";
 	size_t size = 0;
-	cleanup_close int at_fd = sys_openat2(root_dirfd, ".", O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT);
+	cleanup_close int at_fd =
+		sys_openat2(root_dirfd, ".", O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT);
 
 	while (at_fd >= 0) {
 		size_t len;

@@ -30,8 +30,8 @@ static void take_link(void *context, const char *name, const char *alias)
 	sset_add(&adoption->links, name);
 }
 
-static void take_port(void *context, const char *name, const struct port_record *record,
-	const struct error *err)
+static void take_port(
+	void *context, const char *name, const struct port_record *record, const struct error *err)
 {
 	struct adoption *adoption = context;
 	struct netd *netd = adoption->netd;
@@ -55,7 +55,8 @@ static void remove_orphans(struct netd *netd, const struct sset *links)
 {
 	const char *name;
 
-	SSET_FOR_EACH (name, links) {
+	SSET_FOR_EACH(name, links)
+	{
 		struct error err = { 0 };
 
 		log_notice("link '%s' belongs to no port and is deleted", name);
@@ -100,7 +101,8 @@ void adopt_changes(struct netd *netd)
 	if (netd->db_seqno == switchdb_seqno(netd->db))
 		return;
 	netd->db_seqno = switchdb_seqno(netd->db);
-	HMAP_FOR_EACH (endpoint, node, &netd->endpoints) {
+	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+	{
 		struct port_record *record = &endpoint->record;
 		int64_t ofport;
 

@@ -159,7 +159,8 @@ static enum progress port_do(struct netd *netd, struct endpoint *endpoint, struc
 		enum op_state state = finish_op(endpoint, err);
 
 		if (state == OP_AGAIN) {
-			/* The connection may have gone after the commit: look before adding again. */
+			/* The connection may have gone after the commit: look before adding again.
+			 */
 			endpoint->port_known =
 				switchdb_find(netd->db, record->name, &ofport, record->problem);
 			poll_immediate_wake();
@@ -206,15 +207,16 @@ static bool vnid_is_used(const struct netd *netd, const struct endpoint *except,
 {
 	const struct endpoint *endpoint;
 
-	HMAP_FOR_EACH (endpoint, node, &netd->endpoints) {
+	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+	{
 		if (endpoint != except && endpoint->flows_wanted && endpoint->record.vnid == vnid)
 			return true;
 	}
 	return false;
 }
 
-static int want_vnid(struct netd *netd, uint32_t vnid, bool wanted, uint64_t *seq,
-	struct error *err)
+static int want_vnid(
+	struct netd *netd, uint32_t vnid, bool wanted, uint64_t *seq, struct error *err)
 {
 	struct flow_list list = { 0 };
 	int r = 0;
@@ -259,8 +261,8 @@ int endpoint_refresh_flows(struct netd *netd, struct endpoint *endpoint, struct 
 	return 0;
 }
 
-int endpoint_set_vnid(struct netd *netd, struct endpoint *endpoint, uint32_t vnid,
-	struct error *err)
+int endpoint_set_vnid(
+	struct netd *netd, struct endpoint *endpoint, uint32_t vnid, struct error *err)
 {
 	uint32_t old = endpoint->record.vnid;
 
@@ -282,7 +284,9 @@ static enum progress flows_do(struct netd *netd, struct endpoint *endpoint, stru
 	state = flow_sync_state(netd->flows, endpoint->flow_seq, err);
 	if (state == FLOW_PENDING)
 		error_set(err, ERR_UNAVAILABLE, 0, "the switch has not taken the flows");
-	return state == FLOW_INSTALLED ? STEP_DONE : state == FLOW_REFUSED ? STEP_FAILED : STEP_WAIT;
+	return state == FLOW_INSTALLED ? STEP_DONE
+	       : state == FLOW_REFUSED ? STEP_FAILED
+				       : STEP_WAIT;
 }
 
 static enum progress flows_undo(struct netd *netd, struct endpoint *endpoint, struct error *err)
@@ -317,7 +321,8 @@ static const struct step {
 	{ "veth", veth_do, veth_undo, "both ends are born down" },
 	{ "guard", guard_do, guard_undo, "no frame may pass before it; undone with the link down" },
 	{ "pod side", pod_side_do, NULL, "the pod's end goes with the pair" },
-	{ "link up", link_do, link_undo, "before Open vSwitch opens it, so that it sees no change" },
+	{ "link up", link_do, link_undo,
+		"before Open vSwitch opens it, so that it sees no change" },
 	{ "port", port_do, port_undo, "fail_mode secure: no flow names it yet, nothing passes" },
 	{ "flows", flows_do, flows_undo, "last: in one bundle; undone first" },
 };
@@ -344,7 +349,8 @@ struct endpoint *endpoint_find(const struct netd *netd, const char *pod_uid)
 {
 	struct endpoint *endpoint;
 
-	HMAP_FOR_EACH_WITH_HASH (endpoint, node, hash_string(pod_uid, 0), &netd->endpoints) {
+	HMAP_FOR_EACH_WITH_HASH(endpoint, node, hash_string(pod_uid, 0), &netd->endpoints)
+	{
 		if (strcmp(endpoint->record.pod_uid, pod_uid) == 0)
 			return endpoint;
 	}
@@ -501,8 +507,7 @@ static void drive_down(struct netd *netd, struct endpoint *endpoint)
 	while (endpoint->step > 0) {
 		const struct step *step = &steps[endpoint->step - 1];
 		struct error err = { 0 };
-		enum progress progress =
-			step->undo ? step->undo(netd, endpoint, &err) : STEP_DONE;
+		enum progress progress = step->undo ? step->undo(netd, endpoint, &err) : STEP_DONE;
 
 		if (progress != STEP_DONE) {
 			if (progress == STEP_FAILED)
@@ -523,7 +528,8 @@ void endpoints_run(struct netd *netd)
 {
 	struct endpoint *endpoint;
 
-	HMAP_FOR_EACH_SAFE (endpoint, node, &netd->endpoints) {
+	HMAP_FOR_EACH_SAFE(endpoint, node, &netd->endpoints)
+	{
 		if (endpoint->direction == ENDPOINT_UP)
 			drive_up(netd, endpoint);
 		if (endpoint->direction == ENDPOINT_DOWN)
@@ -535,7 +541,8 @@ void endpoints_wait(struct netd *netd)
 {
 	const struct endpoint *endpoint;
 
-	HMAP_FOR_EACH (endpoint, node, &netd->endpoints) {
+	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+	{
 		if (endpoint->direction == ENDPOINT_SETTLED)
 			continue;
 		if (endpoint->plug_serial || endpoint->unplugs_len > 0)

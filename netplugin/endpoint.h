@@ -1,7 +1,7 @@
 /*
- * One pod's attachment: a table of steps, done forwards by a plug and undone backwards by an unplug, a
- * failure or a deadline. Many are under way at once; a step that has to wait says so and is called
- * again in the next round.
+ * One pod's attachment: a table of steps, done forwards by a plug and undone backwards by an
+ * unplug, a failure or a deadline. Many are under way at once; a step that has to wait says so and
+ * is called again in the next round.
  */
 #ifndef NETPLUGIN_ENDPOINT_H
 #define NETPLUGIN_ENDPOINT_H
@@ -20,23 +20,23 @@ struct endpoint {
 	struct hmap_node node; /* in netd.endpoints */
 	struct port_record record;
 	enum endpoint_direction direction;
-	size_t step;           /* the next to do, or one behind the next to undo */
-	int netns_fd;          /* the pod's, until it is plugged */
+	size_t step;  /* the next to do, or one behind the next to undo */
+	int netns_fd; /* the pod's, until it is plugged */
 	int pod_route_fd;
 	int pod_inet_fd;
 	struct switchdb_op *op;
 	bool link_made;
-	bool port_known;       /* an OVSDB transaction for it was sent */
+	bool port_known; /* an OVSDB transaction for it was sent */
 	bool flows_wanted;
 	uint64_t flow_seq;
-	bool flows_removed;    /* removal is wanted, flow_seq tells when it is done */
-	bool sync_removed;     /* goes because of a NET_SYNC */
-	bool listed;           /* in the last NET_SYNC */
-	long long deadline;    /* of what 'plug_serial' or 'unplugs' wait for */
-	uint32_t plug_serial;  /* to answer, or 0 */
+	bool flows_removed;   /* removal is wanted, flow_seq tells when it is done */
+	bool sync_removed;    /* goes because of a NET_SYNC */
+	bool listed;          /* in the last NET_SYNC */
+	long long deadline;   /* of what 'plug_serial' or 'unplugs' wait for */
+	uint32_t plug_serial; /* to answer, or 0 */
 	uint32_t unplugs[UNPLUGS_MAX];
 	size_t unplugs_len;
-	struct error failure;  /* why it goes down, where that is an error */
+	struct error failure; /* why it goes down, where that is an error */
 };
 
 struct endpoint *endpoint_find(const struct netd *netd, const char *pod_uid);
@@ -48,7 +48,8 @@ struct endpoint *endpoint_find(const struct netd *netd, const char *pod_uid);
 void endpoint_plug(struct netd *netd, const struct port_record *record, uint32_t serial,
 	int netns_fd, int route_fd, int inet_fd);
 
-/* One that exists already, as OVSDB has it. 'alive' says whether its link does; if not it goes down. */
+/* One that exists already, as OVSDB has it. 'alive' says whether its link does; if not it goes
+ * down. */
 void endpoint_adopt(struct netd *netd, const struct port_record *record, bool alive);
 
 /* Sends it down; 'why' (ERR_NONE: no error) answers a plug that is under way. */
@@ -61,8 +62,8 @@ void endpoint_repair(struct endpoint *endpoint);
 int endpoint_refresh_flows(struct netd *netd, struct endpoint *endpoint, struct error *err);
 
 /* Gives it another VNID: in OVSDB, and all its flows at once. */
-int endpoint_set_vnid(struct netd *netd, struct endpoint *endpoint, uint32_t vnid,
-	struct error *err);
+int endpoint_set_vnid(
+	struct netd *netd, struct endpoint *endpoint, uint32_t vnid, struct error *err);
 
 /* Drives all that are under way; frees those that are gone. */
 void endpoints_run(struct netd *netd);

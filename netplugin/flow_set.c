@@ -16,7 +16,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "util.h"
 
-#define PROTOCOL OFPUTIL_P_OF15_OXM
+#define PROTOCOL  OFPUTIL_P_OF15_OXM
 #define MAX_TABLE 255
 
 /* A flow's changeable half, on one of the three sides. */
@@ -78,9 +78,8 @@ static bool side_equal(const struct side *a, const struct side *b)
 	if (a->present != b->present)
 		return false;
 	return !a->present ||
-		(a->cookie == b->cookie &&
-			ofpacts_equal_stringwise(
-				a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len));
+	       (a->cookie == b->cookie && ofpacts_equal_stringwise(a->ofpacts, a->ofpacts_len,
+						  b->ofpacts, b->ofpacts_len));
 }
 
 static void entry_free(struct flow_set *set, struct flow_entry *entry)
@@ -103,8 +102,8 @@ void flow_set_free(struct flow_set *set)
 
 	if (!set)
 		return;
-	HMAP_FOR_EACH_SAFE (entry, node, &set->flows)
-		entry_free(set, entry);
+	HMAP_FOR_EACH_SAFE(entry, node, &set->flows)
+	entry_free(set, entry);
 	hmap_destroy(&set->flows);
 	free(set);
 }
@@ -133,13 +132,14 @@ static uint32_t key_hash(uint8_t table, uint16_t priority, const struct minimatc
 }
 
 /* Finds or makes the entry for a key; 'match' is copied. */
-static struct flow_entry *entry_get(struct flow_set *set, uint8_t table, uint16_t priority,
-	const struct minimatch *match)
+static struct flow_entry *entry_get(
+	struct flow_set *set, uint8_t table, uint16_t priority, const struct minimatch *match)
 {
 	uint32_t hash = key_hash(table, priority, match);
 	struct flow_entry *entry;
 
-	HMAP_FOR_EACH_WITH_HASH (entry, node, hash, &set->flows) {
+	HMAP_FOR_EACH_WITH_HASH(entry, node, hash, &set->flows)
+	{
 		if (entry->table == table && entry->priority == priority &&
 			minimatch_equal(&entry->match, match))
 			return entry;
@@ -185,8 +185,8 @@ static int line_parse(const char *line, struct parsed *ret, struct error *err)
 	if (!(usable & PROTOCOL)) {
 		minimatch_destroy(&mod.match);
 		free(mod.ofpacts);
-		return error_set(err, ERR_INTERNAL, 0, "flow '%s' needs another OpenFlow version",
-			line);
+		return error_set(
+			err, ERR_INTERNAL, 0, "flow '%s' needs another OpenFlow version", line);
 	}
 	message = ofputil_encode_flow_mod(&mod, PROTOCOL);
 	minimatch_destroy(&mod.match);
@@ -197,8 +197,8 @@ static int line_parse(const char *line, struct parsed *ret, struct error *err)
 	ofpbuf_delete(message);
 	if (ofperr) {
 		ofpbuf_uninit(&ret->ofpacts);
-		return error_set(err, ERR_INTERNAL, 0, "flow '%s': %s", line,
-			ofperr_to_string(ofperr));
+		return error_set(
+			err, ERR_INTERNAL, 0, "flow '%s': %s", line, ofperr_to_string(ofperr));
 	}
 	return 0;
 }
@@ -208,7 +208,8 @@ static void unwant(struct flow_set *set, uint64_t cookie)
 {
 	struct flow_entry *entry;
 
-	HMAP_FOR_EACH_SAFE (entry, node, &set->flows) {
+	HMAP_FOR_EACH_SAFE(entry, node, &set->flows)
+	{
 		if (!entry->want.present || entry->want.cookie != cookie)
 			continue;
 		side_clear(&entry->want);
@@ -223,7 +224,8 @@ static int find_foreign(struct flow_set *set, uint64_t cookie, const struct pars
 	uint32_t hash = key_hash(mod->table_id, (uint16_t)mod->priority, &mod->match);
 	struct flow_entry *entry;
 
-	HMAP_FOR_EACH_WITH_HASH (entry, node, hash, &set->flows) {
+	HMAP_FOR_EACH_WITH_HASH(entry, node, hash, &set->flows)
+	{
 		if (entry->table == mod->table_id && entry->priority == mod->priority &&
 			minimatch_equal(&entry->match, &mod->match) && entry->want.present &&
 			entry->want.cookie != cookie)
@@ -232,8 +234,8 @@ static int find_foreign(struct flow_set *set, uint64_t cookie, const struct pars
 	return 0;
 }
 
-int flow_set_want(struct flow_set *set, uint64_t cookie, const struct flow_list *list,
-	struct error *err)
+int flow_set_want(
+	struct flow_set *set, uint64_t cookie, const struct flow_list *list, struct error *err)
 {
 	struct parsed *parsed = xcalloc(list->len + 1, sizeof(*parsed));
 	size_t n = 0;
@@ -253,8 +255,8 @@ int flow_set_want(struct flow_set *set, uint64_t cookie, const struct flow_list 
 		const struct ofputil_flow_mod *mod = &parsed[i].mod;
 
 		if (r == 0) {
-			struct flow_entry *entry = entry_get(
-				set, mod->table_id, (uint16_t)mod->priority, &mod->match);
+			struct flow_entry *entry =
+				entry_get(set, mod->table_id, (uint16_t)mod->priority, &mod->match);
 
 			set->wanted += !entry->want.present;
 			side_set(&entry->want, cookie, mod->ofpacts, mod->ofpacts_len);
@@ -270,7 +272,8 @@ void flow_set_forget(struct flow_set *set)
 {
 	struct flow_entry *entry;
 
-	HMAP_FOR_EACH_SAFE (entry, node, &set->flows) {
+	HMAP_FOR_EACH_SAFE(entry, node, &set->flows)
+	{
 		side_clear(&entry->have);
 		side_clear(&entry->sent);
 		entry->in_flight = false;
@@ -332,7 +335,8 @@ void flow_set_send(struct flow_set *set, struct ovs_list *requests)
 {
 	struct flow_entry *entry;
 
-	LIST_FOR_EACH (entry, dirty_node, &set->dirty) {
+	LIST_FOR_EACH(entry, dirty_node, &set->dirty)
+	{
 		struct ofpbuf *message = entry_encode(entry);
 
 		ovs_list_push_back(requests, &message->list_node);
@@ -348,7 +352,8 @@ void flow_set_sent_done(struct flow_set *set, int taken)
 {
 	struct flow_entry *entry;
 
-	HMAP_FOR_EACH_SAFE (entry, node, &set->flows) {
+	HMAP_FOR_EACH_SAFE(entry, node, &set->flows)
+	{
 		if (!entry->in_flight)
 			continue;
 		entry->in_flight = false;

@@ -23,8 +23,8 @@ void flow_set_free(struct flow_set *set);
  * before. All lines are parsed before anything changes. Errors: ERR_INTERNAL (a line does not
  * parse, or belongs to two objects).
  */
-int flow_set_want(struct flow_set *set, uint64_t cookie, const struct flow_list *list,
-	struct error *err);
+int flow_set_want(
+	struct flow_set *set, uint64_t cookie, const struct flow_list *list, struct error *err);
 
 /* The switch holds nothing (connection lost, or a dump begins). */
 void flow_set_forget(struct flow_set *set);

@@ -19,18 +19,18 @@
 #include "timeval.h"
 #include "util.h"
 
-#define OPENFLOW           OFP15_VERSION
-#define PROTOCOL          OFPUTIL_P_OF15_OXM
-#define PROBE_SECONDS     5
-#define RETRY_MSEC        200  /* between attempts to connect */
-#define REFUSED_MSEC      1000 /* before a refused bundle is tried again */
-#define RECEIVE_MAX       64   /* messages a round */
+#define OPENFLOW      OFP15_VERSION
+#define PROTOCOL      OFPUTIL_P_OF15_OXM
+#define PROBE_SECONDS 5
+#define RETRY_MSEC    200  /* between attempts to connect */
+#define REFUSED_MSEC  1000 /* before a refused bundle is tried again */
+#define RECEIVE_MAX   64   /* messages a round */
 
 enum phase {
-	PHASE_DOWN,      /* no connection */
-	PHASE_DUMPING,   /* the flow dump is coming in */
-	PHASE_IDLE,      /* what the switch holds is known */
-	PHASE_FILLING,   /* bundle open; a barrier tells whether each message was taken */
+	PHASE_DOWN,    /* no connection */
+	PHASE_DUMPING, /* the flow dump is coming in */
+	PHASE_IDLE,    /* what the switch holds is known */
+	PHASE_FILLING, /* bundle open; a barrier tells whether each message was taken */
 	PHASE_COMMITTING,
 };
 
@@ -39,16 +39,16 @@ struct flow_sync {
 	struct rconn *rconn;
 	char *target;
 	enum phase phase;
-	unsigned connection;    /* rconn's number of the connection 'phase' is about */
-	long long retry_at;     /* PHASE_DOWN: next attempt */
-	long long send_after;   /* no bundle before this time */
-	ovs_be32 wait_xid;      /* of the dump, the barrier or the commit */
+	unsigned connection;  /* rconn's number of the connection 'phase' is about */
+	long long retry_at;   /* PHASE_DOWN: next attempt */
+	long long send_after; /* no bundle before this time */
+	ovs_be32 wait_xid;    /* of the dump, the barrier or the commit */
 	uint32_t bundle_id;
-	uint64_t want_seq;      /* counts changes */
-	uint64_t sent_seq;      /* want_seq when the bundle in flight was made */
-	uint64_t done_seq;      /* in place */
-	uint64_t refused_seq;   /* refused */
-	struct error refused;   /* of the bundle in flight, or of the last one */
+	uint64_t want_seq;    /* counts changes */
+	uint64_t sent_seq;    /* want_seq when the bundle in flight was made */
+	uint64_t done_seq;    /* in place */
+	uint64_t refused_seq; /* refused */
+	struct error refused; /* of the bundle in flight, or of the last one */
 	size_t repaired;
 	bool count_repairs;
 	bool held;
@@ -165,7 +165,8 @@ static void start_bundle(struct flow_sync *sync)
 	sync->refused = (struct error){ 0 };
 	flow_set_send(sync->set, &requests);
 	send_bundle_control(sync, OFPBCT_OPEN_REQUEST);
-	LIST_FOR_EACH_POP (request, list_node, &requests) {
+	LIST_FOR_EACH_POP(request, list_node, &requests)
+	{
 		struct ofputil_bundle_add_msg add = {
 			.bundle_id = sync->bundle_id,
 			.flags = OFPBF_ATOMIC | OFPBF_ORDERED,
@@ -337,7 +338,6 @@ void flow_sync_wait(struct flow_sync *sync)
 	rconn_recv_wait(sync->rconn);
 	if (sync->phase == PHASE_DOWN)
 		poll_timer_wait_until(sync->retry_at);
-	else if (sync->phase == PHASE_IDLE && !sync->held &&
-		flow_set_differences(sync->set) > 0)
+	else if (sync->phase == PHASE_IDLE && !sync->held && flow_set_differences(sync->set) > 0)
 		poll_timer_wait_until(sync->send_after);
 }

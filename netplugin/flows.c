@@ -60,17 +60,17 @@ static const struct flow_row base_rows[] = {
 };
 
 /* An ARP request is answered with the target's address and sent back where it came from. */
-#define ARP_ANSWER                                                                        \
-	"move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:$mac->eth_src,"                \
-	"set_field:2->arp_op,move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],set_field:$mac->arp_sha," \
+#define ARP_ANSWER                                                                                 \
+	"move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:$mac->eth_src,"                         \
+	"set_field:2->arp_op,move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],set_field:$mac->arp_sha,"     \
 	"move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],set_field:$ip->arp_spa,in_port"
 
 static const struct flow_row pod_rows[] = {
 	/* Port, MAC and IP, and in ARP both again, must be the pod's. */
 	{ 20, 100, "arp,in_port=$port,dl_src=$mac,arp_sha=$mac,arp_spa=$ip",
 		"set_field:$vnid->reg0,goto_table:30", 0 },
-	{ 20, 100, "ip,in_port=$port,dl_src=$mac,nw_src=$ip",
-		"set_field:$vnid->reg0,goto_table:30", 0 },
+	{ 20, 100, "ip,in_port=$port,dl_src=$mac,nw_src=$ip", "set_field:$vnid->reg0,goto_table:30",
+		0 },
 	{ 40, 100, "arp,arp_op=1,reg0=$vnid,arp_tpa=$ip", ARP_ANSWER, IF_TENANT },
 	{ 40, 100, "arp,arp_op=1,reg0=0,arp_tpa=$ip", ARP_ANSWER, IF_TENANT },
 	{ 40, 100, "arp,arp_op=1,arp_tpa=$ip", ARP_ANSWER, IF_GLOBAL },
@@ -180,8 +180,8 @@ int flows_base(const struct flow_node *node, struct flow_list *list, struct erro
 	ipnet_format(&node->cluster, values.text[V_CLUSTER]);
 	snprintf(values.text[V_NOTE], sizeof(values.text[0]), "62.68.%02x.%02x", FLOWS_EPOCH >> 8,
 		FLOWS_EPOCH & 255); /* "bh" and the epoch */
-	return append_rows(list, flow_cookie(FLOW_BASE, 0), base_rows, ARRAY_LEN(base_rows), 0,
-		&values, err);
+	return append_rows(
+		list, flow_cookie(FLOW_BASE, 0), base_rows, ARRAY_LEN(base_rows), 0, &values, err);
 }
 
 int flows_pod(const struct flow_port *port, struct flow_list *list, struct error *err)
@@ -194,8 +194,9 @@ int flows_pod(const struct flow_port *port, struct flow_list *list, struct error
 	address_format(port->address, values.text[V_IP]);
 	snprintf(values.text[V_PORT], sizeof(values.text[0]), "%u", port->ofport);
 	snprintf(values.text[V_VNID], sizeof(values.text[0]), "%u", port->vnid);
-	return append_rows(list, flow_cookie(FLOW_POD, port->address), pod_rows, ARRAY_LEN(pod_rows),
-		port->vnid == VNID_GLOBAL ? IF_TENANT : IF_GLOBAL, &values, err);
+	return append_rows(list, flow_cookie(FLOW_POD, port->address), pod_rows,
+		ARRAY_LEN(pod_rows), port->vnid == VNID_GLOBAL ? IF_TENANT : IF_GLOBAL, &values,
+		err);
 }
 
 int flows_vnid(uint32_t vnid, struct flow_list *list, struct error *err)

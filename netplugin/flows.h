@@ -1,6 +1,7 @@
 /*
  * Which flows the bridge must hold: a pure function of the node and its ports. Flows are text in
- * ovs-ofctl(8)'s syntax, one object (base, pod, VNID) at a time; flow_sync.c brings them to the switch.
+ * ovs-ofctl(8)'s syntax, one object (base, pod, VNID) at a time; flow_sync.c brings them to the
+ * switch.
  *
  * Tables and registers are OpenShift SDN's (pkg/network/node/ovscontroller.go), so that who can
  * read a dump there can read ours: reg0 source VNID, reg1 destination VNID, reg2 destination port.
@@ -10,7 +11,8 @@
  *   30  (policy)          70  to a pod               99  out of the cluster
  *   31  routing                                     253  the layout's version
  *
- * This version has neither tunnels nor a gateway: 50, 90 and 99 drop, and their counters say how much.
+ * This version has neither tunnels nor a gateway: 50, 90 and 99 drop, and their counters say how
+ * much.
  */
 #ifndef NETPLUGIN_FLOWS_H
 #define NETPLUGIN_FLOWS_H

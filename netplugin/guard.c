@@ -69,7 +69,8 @@ static int commit(int fd, struct nftnl_table *table, struct nftnl_chain *chain, 
 	put_chain(batch, type, flags, seq++, chain);
 	nftnl_batch_end(mnl_nlmsg_batch_current(batch), seq);
 	mnl_nlmsg_batch_next(batch);
-	r = netlink_request(fd, mnl_nlmsg_batch_head(batch), mnl_nlmsg_batch_size(batch), acks, err);
+	r = netlink_request(
+		fd, mnl_nlmsg_batch_head(batch), mnl_nlmsg_batch_size(batch), acks, err);
 	mnl_nlmsg_batch_stop(batch);
 	return r;
 }

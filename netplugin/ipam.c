@@ -7,8 +7,8 @@
 
 struct ipam {
 	struct ipnet subnet;
-	uint32_t size;  /* of the subnet, with network, gateway and broadcast */
-	uint32_t next;  /* offset at which the search starts */
+	uint32_t size; /* of the subnet, with network, gateway and broadcast */
+	uint32_t next; /* offset at which the search starts */
 	unsigned taken;
 	uint8_t used[]; /* one byte an offset: at most 32 KiB */
 };

@@ -1,6 +1,7 @@
 /*
  * The node's addresses: which are there, which are taken. Pure and in memory: what is taken is told
- * by the port rows of OVSDB at start (adopt.c) and by plugs since. Addresses are in host byte order.
+ * by the port rows of OVSDB at start (adopt.c) and by plugs since. Addresses are in host byte
+ * order.
  */
 #ifndef NETPLUGIN_IPAM_H
 #define NETPLUGIN_IPAM_H

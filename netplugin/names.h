@@ -8,11 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PORT_NAME_SIZE 16  /* IFNAMSIZ */
+#define PORT_NAME_SIZE 16 /* IFNAMSIZ */
 #define MAC_TEXT_SIZE  18
 #define POD_UID_MAX    63
 #define VNID_MAX       0xffffffu
-#define VNID_GLOBAL    0u  /* reaches all, reached by all */
+#define VNID_GLOBAL    0u /* reaches all, reached by all */
 
 /* 0a:58 and the four bytes of the address, as OVN-Kubernetes does. */
 void mac_of_address(uint32_t address, uint8_t mac[6]);

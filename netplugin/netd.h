@@ -1,6 +1,7 @@
 /*
- * What the parts of bulkhead-netd share. One process, one thread, one poll loop: each round takes in what
- * the database, the switch and the agent sent, drives every endpoint as far as it goes, and waits.
+ * What the parts of bulkhead-netd share. One process, one thread, one poll loop: each round takes
+ * in what the database, the switch and the agent sent, drives every endpoint as far as it goes, and
+ * waits.
  */
 #ifndef NETPLUGIN_NETD_H
 #define NETPLUGIN_NETD_H
@@ -27,7 +28,7 @@ struct netd_config {
 	const char *datapath; /* "system" or "netdev" */
 	struct flow_node node;
 	uint32_t mtu;
-	bool guard;           /* nf_tables guard on each port: for the netdev datapath */
+	bool guard; /* nf_tables guard on each port: for the netdev datapath */
 };
 
 /* A NET_SYNC that is being carried out. */
@@ -44,12 +45,12 @@ struct netd {
 	struct switchdb *db;
 	struct flow_sync *flows;
 	int route_fd;
-	int guard_fd;             /* -1 without guard */
-	dev_t netns_dev;          /* of the node's network namespace */
+	int guard_fd;    /* -1 without guard */
+	dev_t netns_dev; /* of the node's network namespace */
 	ino_t netns_ino;
-	struct hmap endpoints;    /* struct endpoint, by pod uid */
-	bool adopted;             /* what OVSDB knows is in 'endpoints' */
-	unsigned db_seqno;        /* last looked at */
+	struct hmap endpoints; /* struct endpoint, by pod uid */
+	bool adopted;          /* what OVSDB knows is in 'endpoints' */
+	unsigned db_seqno;     /* last looked at */
 	struct netd_sync sync;
 	bool state_sent;
 	bool state_ready;
@@ -81,8 +82,8 @@ int plug_frame(struct netd *netd, struct ipc_frame *frame, struct error *err);
 /* Answers; 'err' is ERR_NONE for success. */
 void plug_answer(struct netd *netd, uint32_t serial, const struct endpoint *endpoint,
 	const struct error *err);
-void unplug_answer(struct netd *netd, uint32_t serial, const char *pod_uid,
-	const struct error *err);
+void unplug_answer(
+	struct netd *netd, uint32_t serial, const char *pod_uid, const struct error *err);
 
 /* Answers the NET_SYNC under way when nothing is left to do for it, or its time is over. */
 void sync_run(struct netd *netd);

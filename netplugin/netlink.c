@@ -61,8 +61,8 @@ static const char *error_text(const struct nlmsghdr *message)
 		return NULL;
 	if (!(message->nlmsg_flags & NLM_F_CAPPED))
 		offset += mnl_nlmsg_get_payload_len(message) > offset
-			? answer->msg.nlmsg_len - sizeof(answer->msg)
-			: 0;
+				  ? answer->msg.nlmsg_len - sizeof(answer->msg)
+				  : 0;
 	mnl_attr_for_each(attr, message, offset)
 	{
 		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
@@ -102,8 +102,7 @@ int netlink_request(int fd, const void *messages, size_t size, unsigned acks, st
 		if (n < 0)
 			return -1;
 		for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-			if (message->nlmsg_type != NLMSG_ERROR ||
-				message->nlmsg_seq - first > 15)
+			if (message->nlmsg_type != NLMSG_ERROR || message->nlmsg_seq - first > 15)
 				continue;
 			acks--;
 			failure = acknowledgement(message, err);

@@ -11,7 +11,8 @@
 
 #define NETLINK_BUFFER 8192
 
-/* A netlink socket of 'protocol', with error texts where the kernel has them. The caller owns *ret_fd. */
+/* A netlink socket of 'protocol', with error texts where the kernel has them. The caller owns
+ * *ret_fd. */
 int netlink_open(int protocol, int *ret_fd, struct error *err);
 
 /*
@@ -22,8 +23,7 @@ int netlink_open(int protocol, int *ret_fd, struct error *err);
 int netlink_request(int fd, const void *messages, size_t size, unsigned acks, struct error *err);
 
 /* Sends a dump request and calls 'each' for every message of the answer. As netlink_request(). */
-int netlink_dump(int fd, struct nlmsghdr *request, mnl_cb_t each, void *context,
-	struct error *err);
+int netlink_dump(int fd, struct nlmsghdr *request, mnl_cb_t each, void *context, struct error *err);
 
 /* A sequence number that no request of this process or the last one used. */
 uint32_t netlink_seq(void);

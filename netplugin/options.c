@@ -71,7 +71,7 @@ static int parse_one(struct options *o, int id, const char *value, struct error 
 static int is_datapath(const char *text)
 {
 	return strcmp(text, "auto") == 0 || strcmp(text, "system") == 0 ||
-		strcmp(text, "netdev") == 0;
+	       strcmp(text, "netdev") == 0;
 }
 
 static int check_paths(struct options *o, struct error *err)
@@ -121,15 +121,13 @@ static int check(struct options *o, struct error *err)
 		return error_set(err, ERR_INVALID, 0,
 			"--datapath: '%s' is not 'auto', 'system' or 'netdev'", o->datapath);
 	if (!o->bridge[0] || strlen(o->bridge) > BRIDGE_MAX || strpbrk(o->bridge, "/: "))
-		return error_set(err, ERR_INVALID, 0, "--bridge: '%s' is not a device name",
-			o->bridge);
+		return error_set(
+			err, ERR_INVALID, 0, "--bridge: '%s' is not a device name", o->bridge);
 	if (o->subnet.prefix < IPAM_PREFIX_MIN || o->subnet.prefix > IPAM_PREFIX_MAX)
 		return error_set(err, ERR_INVALID, 0, "--subnet: the prefix must be from %d to %d",
 			IPAM_PREFIX_MIN, IPAM_PREFIX_MAX);
-	if (o->cluster.prefix > o->subnet.prefix ||
-		!ipnet_contains(&o->cluster, o->subnet.address))
-		return error_set(err, ERR_INVALID, 0,
-			"--subnet does not lie in --cluster-network");
+	if (o->cluster.prefix > o->subnet.prefix || !ipnet_contains(&o->cluster, o->subnet.address))
+		return error_set(err, ERR_INVALID, 0, "--subnet does not lie in --cluster-network");
 	return check_paths(o, err);
 }
 
@@ -148,8 +146,8 @@ int options_parse(struct options *ret, int argc, char **argv, struct error *err)
 			return -1;
 	}
 	if (optind < argc)
-		return error_set(err, ERR_INVALID, 0, "argument '%s' is not an option",
-			argv[optind]);
+		return error_set(
+			err, ERR_INVALID, 0, "argument '%s' is not an option", argv[optind]);
 	if (!o.gid)
 		o.gid = o.uid;
 	if (check(&o, err) < 0)

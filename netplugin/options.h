@@ -13,13 +13,13 @@ struct options {
 	const char *ovsdb;      /* "unix:PATH" as given */
 	const char *ovsdb_name; /* file name of PATH, which lies in mgmt_dir */
 	const char *bridge;
-	const char *mgmt_dir;   /* where ovs-vswitchd puts <bridge>.mgmt */
-	const char *datapath;   /* "auto", "system" or "netdev" */
+	const char *mgmt_dir; /* where ovs-vswitchd puts <bridge>.mgmt */
+	const char *datapath; /* "auto", "system" or "netdev" */
 	const char *empty_root;
 	struct ipnet subnet;
 	struct ipnet cluster;
 	uid_t uid;
-	gid_t gid;              /* --uid's number unless --gid is given */
+	gid_t gid; /* --uid's number unless --gid is given */
 	uint32_t mtu;
 };
 

@@ -27,8 +27,8 @@ static char *borrow(const char *text)
 	return (char *)(uintptr_t)text;
 }
 
-static void send_to_agent(struct netd *netd, enum ipc_type type, uint32_t reply_to,
-	const ProtobufCMessage *message)
+static void send_to_agent(
+	struct netd *netd, enum ipc_type type, uint32_t reply_to, const ProtobufCMessage *message)
 {
 	struct error err = { 0 };
 
@@ -63,8 +63,8 @@ static void fill_plugged(const struct netd *netd, const struct endpoint *endpoin
 	message->ofport = (uint32_t)endpoint->record.ofport;
 }
 
-static void plug_refuse(struct netd *netd, uint32_t serial, const char *pod_uid,
-	const struct error *err)
+static void plug_refuse(
+	struct netd *netd, uint32_t serial, const char *pod_uid, const struct error *err)
 {
 	Bulkhead__V1__NetPlugged message = BULKHEAD__V1__NET_PLUGGED__INIT;
 	Bulkhead__V1__Error error;
@@ -89,8 +89,7 @@ void plug_answer(struct netd *netd, uint32_t serial, const struct endpoint *endp
 	send_to_agent(netd, IPC_NET_PLUGGED, serial, &message.base);
 }
 
-void unplug_answer(struct netd *netd, uint32_t serial, const char *pod_uid,
-	const struct error *err)
+void unplug_answer(struct netd *netd, uint32_t serial, const char *pod_uid, const struct error *err)
 {
 	Bulkhead__V1__NetUnplugged message = BULKHEAD__V1__NET_UNPLUGGED__INIT;
 	Bulkhead__V1__Error error;
@@ -126,18 +125,18 @@ static int socket_is(int fd, int domain, int type, int protocol)
 		getsockopt(fd, SOL_SOCKET, SO_TYPE, &values[1], &size) < 0 ||
 		getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &values[2], &size) < 0)
 		return 0;
-	return values[0] == domain && values[1] == type &&
-		(protocol < 0 || values[2] == protocol);
+	return values[0] == domain && values[1] == type && (protocol < 0 || values[2] == protocol);
 }
 
-/* The three descriptors must be what they are said to be, all of one namespace, and not the node's. */
+/* The three descriptors must be what they are said to be, all of one namespace, and not the node's.
+ */
 static int check_fds(const struct netd *netd, const int fds[3], struct error *err)
 {
 	struct stat netns, route, inet;
 
 	if (netns_of(fds[0], 0, &netns) < 0)
-		return error_set(err, ERR_INVALID, 0,
-			"descriptor 1 of NET_PLUG is not a network namespace");
+		return error_set(
+			err, ERR_INVALID, 0, "descriptor 1 of NET_PLUG is not a network namespace");
 	if (!socket_is(fds[1], AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) ||
 		netns_of(fds[1], 1, &route) < 0)
 		return error_set(err, ERR_INVALID, 0,
@@ -149,26 +148,25 @@ static int check_fds(const struct netd *netd, const int fds[3], struct error *er
 		return error_set(err, ERR_INVALID, 0,
 			"the descriptors of NET_PLUG are of different network namespaces");
 	if (netns.st_ino == netd->netns_ino && netns.st_dev == netd->netns_dev)
-		return error_set(err, ERR_INVALID, 0,
-			"the network namespace of NET_PLUG is the node's own");
+		return error_set(
+			err, ERR_INVALID, 0, "the network namespace of NET_PLUG is the node's own");
 	return 0;
 }
 
-static int check_identity(const char *pod_uid, const char *project, const char *pod, uint32_t vnid,
-	struct error *err)
+static int check_identity(
+	const char *pod_uid, const char *project, const char *pod, uint32_t vnid, struct error *err)
 {
 	if (!pod_uid_is_valid(pod_uid))
 		return error_set(err, ERR_INVALID, 0,
 			"pod_uid: '%s' is not 1 to %d letters, digits and '-'", pod_uid,
 			POD_UID_MAX);
 	if (!name_is_dns_label(project))
-		return error_set(
-			err, ERR_INVALID, 0, "project: '%s' is not a DNS label", project);
+		return error_set(err, ERR_INVALID, 0, "project: '%s' is not a DNS label", project);
 	if (!name_is_dns_subdomain(pod))
 		return error_set(err, ERR_INVALID, 0, "pod: '%s' is not a DNS subdomain", pod);
 	if (vnid > VNID_MAX)
-		return error_set(err, ERR_INVALID, 0, "vnid: %u is over the limit of %u", vnid,
-			VNID_MAX);
+		return error_set(
+			err, ERR_INVALID, 0, "vnid: %u is over the limit of %u", vnid, VNID_MAX);
 	return 0;
 }
 
@@ -193,8 +191,8 @@ static int plug(struct netd *netd, const Bulkhead__V1__NetPlug *message, struct 
 	return 0;
 }
 
-static int on_plug(struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame,
-	struct error *err)
+static int on_plug(
+	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
 {
 	const Bulkhead__V1__NetPlug *message = (const void *)base;
 	struct error refusal = { 0 };
@@ -207,8 +205,8 @@ static int on_plug(struct netd *netd, const ProtobufCMessage *base, struct ipc_f
 
 /* ---- NET_UNPLUG ---------------------------------------------------------------------------- */
 
-static int on_unplug(struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame,
-	struct error *err)
+static int on_unplug(
+	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
 {
 	const Bulkhead__V1__NetUnplug *message = (const void *)base;
 	struct endpoint *endpoint = endpoint_find(netd, message->pod_uid);
@@ -241,12 +239,14 @@ static void sync_answer(struct netd *netd, const struct error *err)
 	size_t n = 0, max = hmap_count(&netd->endpoints);
 	Bulkhead__V1__NetSynced message = BULKHEAD__V1__NET_SYNCED__INIT;
 	Bulkhead__V1__NetPlugged *ports = xcalloc(max + 1, sizeof(*ports));
-	Bulkhead__V1__NetPlugged **list = xcalloc(max + 1, sizeof(struct Bulkhead__V1__NetPlugged *));
+	Bulkhead__V1__NetPlugged **list =
+		xcalloc(max + 1, sizeof(struct Bulkhead__V1__NetPlugged *));
 	struct plugged_text *texts = xcalloc(max + 1, sizeof(*texts));
 	const struct endpoint *endpoint;
 	Bulkhead__V1__Error error;
 
-	HMAP_FOR_EACH (endpoint, node, &netd->endpoints) {
+	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+	{
 		if (endpoint->direction != ENDPOINT_SETTLED || err->code != ERR_NONE)
 			continue;
 		bulkhead__v1__net_plugged__init(&ports[n]);
@@ -280,15 +280,16 @@ static void apply_vnid(struct netd *netd, struct endpoint *endpoint, uint32_t vn
 		log_error("%s", err.text);
 }
 
-static int on_sync(struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame,
-	struct error *err)
+static int on_sync(
+	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
 {
 	const Bulkhead__V1__NetSync *message = (const void *)base;
 	struct error why = { 0 };
 	struct endpoint *endpoint;
 
 	if (netd->sync.serial)
-		return error_set(err, ERR_INVALID, 0, "a second NET_SYNC before the first is answered");
+		return error_set(
+			err, ERR_INVALID, 0, "a second NET_SYNC before the first is answered");
 	netd->sync.serial = frame->serial;
 	netd->sync.deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
 	if (!netd->adopted) {
@@ -296,8 +297,8 @@ static int on_sync(struct netd *netd, const ProtobufCMessage *base, struct ipc_f
 		sync_answer(netd, &why);
 		return 0;
 	}
-	HMAP_FOR_EACH (endpoint, node, &netd->endpoints)
-		endpoint->listed = false;
+	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+	endpoint->listed = false;
 	for (size_t i = 0; i < message->n_pods; i++) {
 		const Bulkhead__V1__NetPod *pod = message->pods[i];
 
@@ -309,7 +310,8 @@ static int on_sync(struct netd *netd, const ProtobufCMessage *base, struct ipc_f
 			apply_vnid(netd, endpoint, pod->vnid);
 	}
 	error_set(&why, ERR_CANCELLED, 0, "the pod is not on the list of pods that live");
-	HMAP_FOR_EACH (endpoint, node, &netd->endpoints) {
+	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+	{
 		if (endpoint->listed || endpoint->direction == ENDPOINT_DOWN)
 			continue;
 		endpoint->sync_removed = true;
@@ -325,7 +327,8 @@ void sync_run(struct netd *netd)
 
 	if (!netd->sync.serial)
 		return;
-	HMAP_FOR_EACH (endpoint, node, &netd->endpoints) {
+	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+	{
 		if (endpoint->direction == ENDPOINT_SETTLED || endpoint->plug_serial)
 			continue;
 		if (time_msec() < netd->sync.deadline) {

@@ -21,8 +21,8 @@ int rtnl_open(int *ret_fd, struct error *err)
 }
 
 /* A request about the link 'name' (NULL: none), ready for attributes. */
-static struct nlmsghdr *link_request(void *buffer, uint16_t type, uint16_t flags, const char *name,
-	struct ifinfomsg **ret_info)
+static struct nlmsghdr *link_request(
+	void *buffer, uint16_t type, uint16_t flags, const char *name, struct ifinfomsg **ret_info)
 {
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct ifinfomsg *info;
@@ -162,8 +162,7 @@ static int link_index(int fd, const char *name, int *ret, struct error *err)
 	return 0;
 }
 
-int rtnl_address_add(int fd, const char *name, uint32_t address, unsigned prefix,
-	struct error *err)
+int rtnl_address_add(int fd, const char *name, uint32_t address, unsigned prefix, struct error *err)
 {
 	const uint32_t wire = htonl(address);
 	const uint32_t broadcast = htonl(address | UINT32_MAX >> prefix);
@@ -216,8 +215,8 @@ static int alias_answer(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
-int rtnl_each_alias(int fd, const char *alias_prefix, rtnl_each_fn *each, void *context,
-	struct error *err)
+int rtnl_each_alias(
+	int fd, const char *alias_prefix, rtnl_each_fn *each, void *context, struct error *err)
 {
 	struct alias_search search = { alias_prefix, each, context };
 	char buffer[256];

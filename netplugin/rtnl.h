@@ -1,7 +1,7 @@
 /*
- * Links and addresses, by rtnetlink(7) and one ethtool request. Each call is one or two system calls that the
- * kernel answers at once. The sockets decide the network namespace: the node's is our own, a pod's is
- * handed over with its plug.
+ * Links and addresses, by rtnetlink(7) and one ethtool request. Each call is one or two system
+ * calls that the kernel answers at once. The sockets decide the network namespace: the node's is
+ * our own, a pod's is handed over with its plug.
  */
 #ifndef NETPLUGIN_RTNL_H
 #define NETPLUGIN_RTNL_H
@@ -14,9 +14,9 @@
 int rtnl_open(int *ret_fd, struct error *err);
 
 struct veth {
-	const char *name;       /* the node's end */
-	const char *alias;      /* of the node's end */
-	const char *peer_name;  /* the pod's end, born in its namespace */
+	const char *name;      /* the node's end */
+	const char *alias;     /* of the node's end */
+	const char *peer_name; /* the pod's end, born in its namespace */
 	int peer_netns_fd;
 	uint8_t peer_mac[6];
 	uint32_t mtu;
@@ -34,21 +34,22 @@ int rtnl_link_down(int fd, const char *name, struct error *err);
 
 int rtnl_link_up(int fd, const char *name, struct error *err);
 
-/* IFLA_INET6_ADDR_GEN_MODE none: the link gets no link-local address. Silent where IPv6 is not built in. */
+/* IFLA_INET6_ADDR_GEN_MODE none: the link gets no link-local address. Silent where IPv6 is not
+ * built in. */
 int rtnl_link_no_ipv6(int fd, const char *name, struct error *err);
 
 /* Adds an IPv4 address with link scope and the broadcast address of its prefix. */
-int rtnl_address_add(int fd, const char *name, uint32_t address, unsigned prefix,
-	struct error *err);
+int rtnl_address_add(
+	int fd, const char *name, uint32_t address, unsigned prefix, struct error *err);
 
 /* Calls 'each' for every link whose alias starts with 'alias_prefix'. */
 typedef void rtnl_each_fn(void *context, const char *name, const char *alias);
-int rtnl_each_alias(int fd, const char *alias_prefix, rtnl_each_fn *each, void *context,
-	struct error *err);
+int rtnl_each_alias(
+	int fd, const char *alias_prefix, rtnl_each_fn *each, void *context, struct error *err);
 
 /*
- * SIOCETHTOOL on an AF_INET socket of the link's namespace: checksums are computed by the sender, as
- * Open vSwitch's userspace datapath passes frames on without completing them.
+ * SIOCETHTOOL on an AF_INET socket of the link's namespace: checksums are computed by the sender,
+ * as Open vSwitch's userspace datapath passes frames on without completing them.
  */
 int rtnl_tx_checksum_off(int inet_fd, const char *name, struct error *err);
 

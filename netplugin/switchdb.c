@@ -34,7 +34,7 @@ struct switchdb {
 	char *datapath;
 	struct switchdb_op *bridge_op; /* making or correcting the bridge */
 	long long bridge_retry_at;
-	struct error problem;          /* why the bridge is not as it must be */
+	struct error problem; /* why the bridge is not as it must be */
 };
 
 struct switchdb_op {
@@ -143,7 +143,8 @@ static const struct ovsrec_bridge *find_bridge(const struct switchdb *db)
 {
 	const struct ovsrec_bridge *bridge;
 
-	OVSREC_BRIDGE_FOR_EACH (bridge, db->idl) {
+	OVSREC_BRIDGE_FOR_EACH(bridge, db->idl)
+	{
 		if (strcmp(bridge->name, db->bridge) == 0)
 			return bridge;
 	}
@@ -158,7 +159,7 @@ static int protocols_are_right(const struct ovsrec_bridge *bridge)
 static int bridge_is_right(const struct ovsrec_bridge *bridge)
 {
 	return bridge->fail_mode && strcmp(bridge->fail_mode, "secure") == 0 &&
-		protocols_are_right(bridge);
+	       protocols_are_right(bridge);
 }
 
 static int datapath_is(const struct ovsrec_bridge *bridge, const char *datapath)
@@ -252,8 +253,8 @@ static void bridge_run(struct switchdb *db)
 		return;
 	}
 	if (db->problem.code == ERR_NONE)
-		error_set(&db->problem, ERR_UNAVAILABLE, 0, "bridge '%s' is being made",
-			db->bridge);
+		error_set(
+			&db->problem, ERR_UNAVAILABLE, 0, "bridge '%s' is being made", db->bridge);
 	bridge_start_op(db, bridge);
 }
 
@@ -299,8 +300,7 @@ int switchdb_ready(const struct switchdb *db, struct error *err)
 		return -1;
 	}
 	if (!find_bridge(db))
-		return error_set(
-			err, ERR_UNAVAILABLE, 0, "bridge '%s' is being made", db->bridge);
+		return error_set(err, ERR_UNAVAILABLE, 0, "bridge '%s' is being made", db->bridge);
 	return 0;
 }
 
@@ -315,7 +315,8 @@ static const struct ovsrec_port *find_port(const struct switchdb *db, const char
 {
 	const struct ovsrec_port *port;
 
-	OVSREC_PORT_FOR_EACH (port, db->idl) {
+	OVSREC_PORT_FOR_EACH(port, db->idl)
+	{
 		if (strcmp(port->name, name) == 0)
 			return port;
 	}
@@ -335,8 +336,8 @@ static int64_t port_number(const struct ovsrec_port *port, char problem[128])
 	return interface->n_ofport ? interface->ofport[0] : 0;
 }
 
-int switchdb_find(const struct switchdb *db, const char *name, int64_t *ret_ofport,
-	char problem[128])
+int switchdb_find(
+	const struct switchdb *db, const char *name, int64_t *ret_ofport, char problem[128])
 {
 	const struct ovsrec_port *port = find_port(db, name);
 
@@ -346,8 +347,8 @@ int switchdb_find(const struct switchdb *db, const char *name, int64_t *ret_ofpo
 	return 1;
 }
 
-static int copy_id(const struct ovsrec_port *port, const char *key, char *to, size_t size,
-	struct error *err)
+static int copy_id(
+	const struct ovsrec_port *port, const char *key, char *to, size_t size, struct error *err)
 {
 	const char *value = smap_get(&port->external_ids, key);
 
@@ -365,7 +366,8 @@ static int record_read(const struct ovsrec_port *port, struct port_record *ret, 
 	char *end;
 
 	if (copy_id(port, "bulkhead-pod-uid", record.pod_uid, sizeof(record.pod_uid), err) < 0 ||
-		copy_id(port, "bulkhead-project", record.project, sizeof(record.project), err) < 0 ||
+		copy_id(port, "bulkhead-project", record.project, sizeof(record.project), err) <
+			0 ||
 		copy_id(port, "bulkhead-pod", record.pod, sizeof(record.pod), err) < 0 ||
 		copy_id(port, "bulkhead-ip", address, sizeof(address), err) < 0 ||
 		copy_id(port, "bulkhead-vnid", vnid, sizeof(vnid), err) < 0)
@@ -374,8 +376,8 @@ static int record_read(const struct ovsrec_port *port, struct port_record *ret, 
 		return error_prefix(err, "port '%s'", port->name);
 	record.vnid = (uint32_t)strtoul(vnid, &end, 10);
 	if (*end || record.vnid > VNID_MAX)
-		return error_set(err, ERR_INVALID, 0, "port '%s': VNID '%s' is not one",
-			port->name, vnid);
+		return error_set(
+			err, ERR_INVALID, 0, "port '%s': VNID '%s' is not one", port->name, vnid);
 	port_name_of(record.pod_uid, expected);
 	if (strcmp(expected, port->name) != 0 || !pod_uid_is_valid(record.pod_uid))
 		return error_set(err, ERR_INVALID, 0, "port '%s' is not the one of pod '%s'",

@@ -15,12 +15,13 @@
 #define POD_NAME_MAX     253
 
 struct switchdb_config {
-	const char *socket;   /* absolute path of the database socket */
+	const char *socket; /* absolute path of the database socket */
 	const char *bridge;
 	const char *datapath; /* "system" or "netdev" */
 };
 
-/* external_ids of the Port row: bulkhead-pod-uid (and sandbox), -project, -pod, -ip, -mac, -vnid. */
+/* external_ids of the Port row: bulkhead-pod-uid (and sandbox), -project, -pod, -ip, -mac, -vnid.
+ */
 struct port_record {
 	char pod_uid[POD_UID_MAX + 1];
 	char project[PROJECT_NAME_MAX + 1];
@@ -50,20 +51,20 @@ int switchdb_ready(const struct switchdb *db, struct error *err);
 unsigned switchdb_seqno(const struct switchdb *db);
 
 /*
- * Calls 'each' for every port of ours: with a record, or with NULL and an error for a row that does not
- * parse, and its name.
+ * Calls 'each' for every port of ours: with a record, or with NULL and an error for a row that does
+ * not parse, and its name.
  */
-typedef void switchdb_each_fn(void *context, const char *name, const struct port_record *record,
-	const struct error *err);
+typedef void switchdb_each_fn(
+	void *context, const char *name, const struct port_record *record, const struct error *err);
 void switchdb_each(const struct switchdb *db, switchdb_each_fn *each, void *context);
 
 /* 1 and the port's number (and what is wrong) when there is a port 'name', else 0. */
-int switchdb_find(const struct switchdb *db, const char *name, int64_t *ret_ofport,
-	char problem[128]);
+int switchdb_find(
+	const struct switchdb *db, const char *name, int64_t *ret_ofport, char problem[128]);
 
 /*
- * Operations, one transaction each. The caller owns the result (never NULL) and frees it at any time; what was
- * sent is not taken back by that. Removing a port that is not there succeeds.
+ * Operations, one transaction each. The caller owns the result (never NULL) and frees it at any
+ * time; what was sent is not taken back by that. Removing a port that is not there succeeds.
  */
 struct switchdb_op;
 struct switchdb_op *switchdb_add(struct switchdb *db, const struct port_record *record);

@@ -8,7 +8,10 @@
 
 #define SHIM_FDS_MAX IPC_FDS_MAX
 
-#define ROW(t, from, to, min, max) { IPC_##t, #t, from, to, min, max }
+#define ROW(t, from, to, min, max)                                                                 \
+	{                                                                                          \
+		IPC_##t, #t, from, to, min, max                                                    \
+	}
 
 static const struct ipc_row table[] = {
 	ROW(CALL, IPC_API, IPC_AGENT, 0, 0),
@@ -85,8 +88,8 @@ static const ProtobufCMessageDescriptor *const carried[IPC_TYPE_END] = {
 	[IPC_SHIM_DESTROYED] = &bulkhead__v1__shim_destroyed__descriptor,
 };
 
-int ipc_table_connect(struct ipc **ret, int fd, enum ipc_role self, enum ipc_role peer,
-	struct error *err)
+int ipc_table_connect(
+	struct ipc **ret, int fd, enum ipc_role self, enum ipc_role peer, struct error *err)
 {
 	return ipc_new(ret, fd, self, peer, table, ARRAY_LEN(table), err);
 }
@@ -106,7 +109,8 @@ int ipc_table_send(struct ipc *ipc, enum ipc_type type, uint32_t reply_to,
 			ipc_table_name(type), size, IPC_PAYLOAD_MAX);
 	data = malloc(size + 1);
 	if (!data)
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot send %s", ipc_table_name(type));
+		return error_set(
+			err, ERR_EXHAUSTED, ENOMEM, "cannot send %s", ipc_table_name(type));
 	protobuf_c_message_pack(message, data);
 	return ipc_send(ipc, type, reply_to, data, size, fds, fds_len, ret_serial, err);
 }

@@ -50,8 +50,8 @@ enum ipc_type {
 };
 
 /* A connection that knows the table. As ipc_new(). */
-int ipc_table_connect(struct ipc **ret, int fd, enum ipc_role self, enum ipc_role peer,
-	struct error *err);
+int ipc_table_connect(
+	struct ipc **ret, int fd, enum ipc_role self, enum ipc_role peer, struct error *err);
 
 /* Packs 'message' (which must be the table's for 'type') and sends it. As ipc_send(). */
 int ipc_table_send(struct ipc *ipc, enum ipc_type type, uint32_t reply_to,

@@ -16,9 +16,9 @@
 #include "lib/error.h"
 
 enum cgroup_mode {
-	CGROUP_V1 = 1,      /* controllers by themselves, no v2 */
-	CGROUP_V2 = 2,      /* the unified hierarchy holds the controllers */
-	CGROUP_HYBRID = 3,  /* v1 controllers, and a v2 hierarchy without them beneath "unified" */
+	CGROUP_V1 = 1,     /* controllers by themselves, no v2 */
+	CGROUP_V2 = 2,     /* the unified hierarchy holds the controllers */
+	CGROUP_HYBRID = 3, /* v1 controllers, and a v2 hierarchy without them beneath "unified" */
 };
 
 /* Controllers in use. The order is that of the v1 directories tried. */
@@ -37,17 +37,17 @@ enum cgroup_controller {
 
 /* Limits as the kernel takes them; 0 means none. */
 struct cgroup_limits {
-	uint64_t cpu_shares;  /* v1 scale, 2..262144 */
+	uint64_t cpu_shares; /* v1 scale, 2..262144 */
 	int64_t cpu_quota_us;
 	uint64_t cpu_period_us;
-	uint64_t memory_max;  /* bytes */
+	uint64_t memory_max; /* bytes */
 	uint64_t pids_max;
 };
 
 struct cgroup_hierarchy {
-	char name[32];         /* directory beneath the root: "memory"; "" for pure v2 */
-	unsigned controllers;  /* set of 1 << enum cgroup_controller */
-	int fd;                /* its root, O_PATH */
+	char name[32];        /* directory beneath the root: "memory"; "" for pure v2 */
+	unsigned controllers; /* set of 1 << enum cgroup_controller */
+	int fd;               /* its root, O_PATH */
 };
 
 /* The mounted hierarchies. */
@@ -55,13 +55,13 @@ struct cgroup_tree {
 	enum cgroup_mode mode;
 	size_t len;
 	struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES_MAX];
-	int unified;           /* index of the v2 hierarchy, or -1 */
+	int unified; /* index of the v2 hierarchy, or -1 */
 };
 
 /* One group: a directory in each hierarchy of 'tree', which must outlive it. */
 struct cgroup {
 	const struct cgroup_tree *tree;
-	int fds[CGROUP_HIERARCHIES_MAX];  /* O_PATH, -1 where there is none */
+	int fds[CGROUP_HIERARCHIES_MAX]; /* O_PATH, -1 where there is none */
 };
 
 /*
@@ -83,8 +83,8 @@ int cgroup_make(struct cgroup *ret, const struct cgroup_tree *tree, const char *
 	struct error *err);
 
 /* As cgroup_make for 'name' directly beneath 'parent'. */
-int cgroup_make_child(struct cgroup *ret, const struct cgroup *parent, const char *name,
-	struct error *err);
+int cgroup_make_child(
+	struct cgroup *ret, const struct cgroup *parent, const char *name, struct error *err);
 
 /* Closes descriptors; the directories stay. A zeroed struct is allowed. */
 void cgroup_done(struct cgroup *cgroup);
@@ -93,8 +93,8 @@ void cgroup_done(struct cgroup *cgroup);
  * Writes the limits. A limit whose controller is not mounted is ERR_PRECONDITION and names both;
  * checked for all limits before the first is written.
  */
-int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits,
-	struct error *err);
+int cgroup_limit(
+	const struct cgroup *cgroup, const struct cgroup_limits *limits, struct error *err);
 
 /*
  * Denies every device but null, zero, full, random, urandom, tty, console, ptmx and pts: v1
@@ -103,9 +103,9 @@ int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits
 int cgroup_restrict_devices(const struct cgroup *cgroup, struct error *err);
 
 /*
- * Moves the calling process, which must have one thread, into the group in every hierarchy whose bit
- * is not in 'already' (a set of 1 << index: where clone3(2) put it). A thread that moves itself is
- * the one move for which cgroup v1 takes no global lock: moving another process, or all threads,
+ * Moves the calling process, which must have one thread, into the group in every hierarchy whose
+ * bit is not in 'already' (a set of 1 << index: where clone3(2) put it). A thread that moves itself
+ * is the one move for which cgroup v1 takes no global lock: moving another process, or all threads,
  * waits for an RCU grace period of some 10 ms (cgroup_procs_write_start() in the kernel).
  */
 int cgroup_enter(const struct cgroup *cgroup, unsigned already, struct error *err);
@@ -132,8 +132,8 @@ int cgroup_remove(const struct cgroup_tree *tree, const char *path, struct error
  * For whoever finds a pod without its shim: kills what is left in 'path' and removes it, waiting up
  * to 'timeout_ms' for the processes to go. Absent is success.
  */
-int cgroup_reap(const struct cgroup_tree *tree, const char *path, int timeout_ms,
-	struct error *err);
+int cgroup_reap(
+	const struct cgroup_tree *tree, const char *path, int timeout_ms, struct error *err);
 
 /* cpu.weight for v1 shares, by crun's formula (1024 -> 100). 0 stays 0. */
 uint64_t cgroup_weight_of_shares(uint64_t shares);

@@ -14,15 +14,15 @@
 #include "nodeagent/cgroup/cgroup_internal.h"
 
 const struct cgroup_device cgroup_devices[] = {
-	{ 'c', 1, 3 },     /* null */
-	{ 'c', 1, 5 },     /* zero */
-	{ 'c', 1, 7 },     /* full */
-	{ 'c', 1, 8 },     /* random */
-	{ 'c', 1, 9 },     /* urandom */
-	{ 'c', 5, 0 },     /* tty */
-	{ 'c', 5, 1 },     /* console */
-	{ 'c', 5, 2 },     /* ptmx */
-	{ 'c', 136, -1 },  /* pts */
+	{ 'c', 1, 3 },    /* null */
+	{ 'c', 1, 5 },    /* zero */
+	{ 'c', 1, 7 },    /* full */
+	{ 'c', 1, 8 },    /* random */
+	{ 'c', 1, 9 },    /* urandom */
+	{ 'c', 5, 0 },    /* tty */
+	{ 'c', 5, 1 },    /* console */
+	{ 'c', 5, 2 },    /* ptmx */
+	{ 'c', 136, -1 }, /* pts */
 };
 const size_t cgroup_devices_len = ARRAY_LEN(cgroup_devices);
 
@@ -94,7 +94,8 @@ int cgroup_device_attach(int dirfd, struct error *err)
 		.insn_cnt = (uint32_t)len,
 		.license = (uint64_t)(uintptr_t) "Apache-2.0",
 	};
-	union bpf_attr attach = { .attach_type = BPF_CGROUP_DEVICE, .attach_flags = BPF_F_ALLOW_MULTI };
+	union bpf_attr attach = { .attach_type = BPF_CGROUP_DEVICE,
+		.attach_flags = BPF_F_ALLOW_MULTI };
 	cleanup_close int prog_fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
 	cleanup_close int group_fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -118,6 +119,7 @@ int cgroup_restrict_devices(const struct cgroup *cgroup, struct error *err)
 	dirfd = cgroup_dirfd_of(cgroup, CGROUP_DEVICES);
 	if (dirfd < 0)
 		return error_set(err, ERR_PRECONDITION, 0,
-			"denying devices needs the cgroup controller 'devices', which is not mounted");
+			"denying devices needs the cgroup controller 'devices', which is not "
+			"mounted");
 	return v1_restrict(dirfd, err);
 }

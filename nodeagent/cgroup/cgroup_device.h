@@ -1,4 +1,5 @@
-/* The BPF program behind cgroup_restrict_devices() on v2, apart so that tests can load and run it. */
+/* The BPF program behind cgroup_restrict_devices() on v2, apart so that tests can load and run it.
+ */
 #ifndef NODEAGENT_CGROUP_CGROUP_DEVICE_H
 #define NODEAGENT_CGROUP_CGROUP_DEVICE_H
 

@@ -64,7 +64,8 @@ uint64_t cgroup_weight_of_shares(uint64_t shares)
 	if (shares >= SHARES_MAX)
 		return 10000;
 	l = log2_of((double)shares);
-	/* crun's curve through (2, 1), (1024, 100), (262144, 10000); rounded up, but not by noise. */
+	/* crun's curve through (2, 1), (1024, 100), (262144, 10000); rounded up, but not by noise.
+	 */
 	weight = pow10_of((l * l + 125 * l) / 612 - 7.0 / 34) - 1e-6;
 	whole = (uint64_t)weight;
 	return (double)whole < weight ? whole + 1 : whole;
@@ -153,23 +154,23 @@ static const struct {
 	{ "pids_max", CGROUP_PIDS, wants_pids, pids_write },
 };
 
-int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits,
-	struct error *err)
+int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits, struct error *err)
 {
 	int v2 = cgroup->tree->mode == CGROUP_V2;
 
 	if (limits->cpu_shares != 0 &&
 		(limits->cpu_shares < SHARES_MIN || limits->cpu_shares > SHARES_MAX))
-		return error_set(err, ERR_INVALID, 0, "limits.cpu_shares: %" PRIu64 " is not in %d..%d",
-			limits->cpu_shares, SHARES_MIN, SHARES_MAX);
+		return error_set(err, ERR_INVALID, 0,
+			"limits.cpu_shares: %" PRIu64 " is not in %d..%d", limits->cpu_shares,
+			SHARES_MIN, SHARES_MAX);
 	if (limits->cpu_quota_us < 0)
-		return error_set(err, ERR_INVALID, 0, "limits.cpu_quota_us: %" PRId64 " is negative",
-			limits->cpu_quota_us);
+		return error_set(err, ERR_INVALID, 0,
+			"limits.cpu_quota_us: %" PRId64 " is negative", limits->cpu_quota_us);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (rows[i].wants(limits) && cgroup_dirfd_of(cgroup, rows[i].controller) < 0)
 			return error_set(err, ERR_PRECONDITION, 0,
-				"limits.%s needs the cgroup controller '%s', which is not mounted", rows[i].field,
-				cgroup_controller_name(rows[i].controller));
+				"limits.%s needs the cgroup controller '%s', which is not mounted",
+				rows[i].field, cgroup_controller_name(rows[i].controller));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		int dirfd = cgroup_dirfd_of(cgroup, rows[i].controller);
@@ -192,12 +193,14 @@ int cgroup_oom_kills(const struct cgroup *cgroup, uint64_t *ret, struct error *e
 		*ret = 0;
 		return 0;
 	}
-	if (file_read_at(dirfd, v2 ? "memory.events" : "memory.oom_control", 4096, &text, &size, err) < 0)
+	if (file_read_at(dirfd, v2 ? "memory.events" : "memory.oom_control", 4096, &text, &size,
+		    err) < 0)
 		return -1;
 	for (p = text; p && *p; p = strchr(p, '\n')) {
 		p += *p == '\n';
 		if (sscanf(p, "oom_kill %" SCNu64, ret) == 1)
 			return 0;
 	}
-	return error_set(err, ERR_UNSUPPORTED, 0, "the kernel counts no oom_kill for a memory cgroup");
+	return error_set(
+		err, ERR_UNSUPPORTED, 0, "the kernel counts no oom_kill for a memory cgroup");
 }

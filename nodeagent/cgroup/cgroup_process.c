@@ -30,7 +30,8 @@ int cgroup_enter(const struct cgroup *cgroup, unsigned already, struct error *er
 		if (already & (1u << i))
 			continue;
 		if (file_poke_at(cgroup->fds[i], file, "0", err) < 0)
-			return error_prefix(err, "cgroup hierarchy '%s'", tree->hierarchies[i].name);
+			return error_prefix(
+				err, "cgroup hierarchy '%s'", tree->hierarchies[i].name);
 	}
 	return 0;
 }
@@ -56,12 +57,13 @@ static int children_each(int dirfd, int depth, each_fn *fn, void *user, struct e
 
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
-		sub_fd = openat(dirfd, entry->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		sub_fd =
+			openat(dirfd, entry->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (sub_fd < 0 && errno == ENOENT)
 			continue;
 		if (sub_fd < 0)
-			return error_set(err, error_code_of(errno), errno, "cannot open cgroup '%s'",
-				entry->d_name);
+			return error_set(err, error_code_of(errno), errno,
+				"cannot open cgroup '%s'", entry->d_name);
 		if (group_each(sub_fd, depth + 1, fn, user, err) < 0)
 			return -1;
 	}
@@ -201,8 +203,9 @@ static int remove_at(int dirfd, const char *name, int depth, struct error *err)
 	if (depth > DEPTH_MAX)
 		return error_set(err, ERR_EXHAUSTED, 0, "cgroups lie more than %d deep", DEPTH_MAX);
 	/*
-	 * Page cache that is still charged to a removed group of cgroup v1 keeps it in the kernel, and
-	 * hundreds of these make every later start slower. Only the memory controller has the file.
+	 * Page cache that is still charged to a removed group of cgroup v1 keeps it in the kernel,
+	 * and hundreds of these make every later start slower. Only the memory controller has the
+	 * file.
 	 */
 	(void)file_poke_at(fd, "memory.force_empty", "0", NULL);
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
@@ -215,8 +218,8 @@ static int remove_at(int dirfd, const char *name, int depth, struct error *err)
 }
 
 /* Opens the parent of 'path' and names its last part; 1, or 0 when the parent is absent. */
-static int parent_open(int dirfd, const char *path, int *ret_fd, const char **ret_name,
-	struct error *err)
+static int parent_open(
+	int dirfd, const char *path, int *ret_fd, const char **ret_name, struct error *err)
 {
 	cleanup_close int at_fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
 
@@ -253,7 +256,8 @@ int cgroup_remove(const struct cgroup_tree *tree, const char *path, struct error
 		int n = parent_open(tree->hierarchies[i].fd, path, &fd, &name, err);
 
 		if (n < 0 || (n > 0 && remove_at(fd, name, 0, err) < 0))
-			return error_prefix(err, "cgroup hierarchy '%s'", tree->hierarchies[i].name);
+			return error_prefix(
+				err, "cgroup hierarchy '%s'", tree->hierarchies[i].name);
 	}
 	return 0;
 }
@@ -269,7 +273,8 @@ static int group_find(struct cgroup *ret, const struct cgroup_tree *tree, const 
 		const char *name;
 
 		ret->fds[i] = -1;
-		if (i >= tree->len || parent_open(tree->hierarchies[i].fd, path, &fd, &name, NULL) <= 0)
+		if (i >= tree->len ||
+			parent_open(tree->hierarchies[i].fd, path, &fd, &name, NULL) <= 0)
 			continue;
 		ret->fds[i] = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		found += ret->fds[i] >= 0;
@@ -277,8 +282,7 @@ static int group_find(struct cgroup *ret, const struct cgroup_tree *tree, const 
 	return found;
 }
 
-int cgroup_reap(const struct cgroup_tree *tree, const char *path, int timeout_ms,
-	struct error *err)
+int cgroup_reap(const struct cgroup_tree *tree, const char *path, int timeout_ms, struct error *err)
 {
 	uint64_t end = monotonic_usec() + (uint64_t)timeout_ms * 1000;
 

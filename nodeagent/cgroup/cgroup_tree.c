@@ -36,7 +36,8 @@ static int list_has(const char *text, const char *word)
 	size_t len = strlen(word);
 
 	for (const char *p = text; (p = strstr(p, word)); p += len) {
-		if ((p == text || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\n' || p[len] == '\0'))
+		if ((p == text || p[-1] == ' ') &&
+			(p[len] == ' ' || p[len] == '\n' || p[len] == '\0'))
 			return 1;
 	}
 	return 0;
@@ -64,7 +65,7 @@ static int same_directory(int a_fd, int b_fd)
 	struct stat b;
 
 	return fstat(a_fd, &a) == 0 && fstat(b_fd, &b) == 0 && a.st_dev == b.st_dev &&
-		a.st_ino == b.st_ino;
+	       a.st_ino == b.st_ino;
 }
 
 static void tree_add(struct cgroup_tree *tree, const char *name, unsigned controllers, int fd)
@@ -138,7 +139,8 @@ int cgroup_name_check(const char *name, size_t len, struct error *err)
 {
 	if (len == 0 || len > NAME_MAX || name[0] == '.' || memchr(name, '\n', len))
 		return error_set(err, ERR_INVALID, 0,
-			"cgroup: '%.*s' is no directory name; use letters, digits, '-', '_'", (int)len, name);
+			"cgroup: '%.*s' is no directory name; use letters, digits, '-', '_'",
+			(int)len, name);
 	return 0;
 }
 
@@ -151,8 +153,8 @@ static int v2_delegate(const struct cgroup_tree *tree, int dirfd, struct error *
 
 	for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
 		if (set & (1u << i))
-			size += (size_t)snprintf(text + size, sizeof(text) - size, "%s+%s", size ? " " : "",
-				names[i].v2);
+			size += (size_t)snprintf(text + size, sizeof(text) - size, "%s+%s",
+				size ? " " : "", names[i].v2);
 	}
 	if (size == 0)
 		return 0;
@@ -165,19 +167,19 @@ static int step_make(const struct cgroup_tree *tree, size_t i, int dirfd, const 
 	cleanup_close int fd = -1;
 
 	if (mkdirat(dirfd, name, 0755) < 0 && errno != EEXIST)
-		return error_set(err, error_code_of(errno), errno, "cannot make cgroup '%s' in '%s'", name,
-			tree->hierarchies[i].name);
+		return error_set(err, error_code_of(errno), errno,
+			"cannot make cgroup '%s' in '%s'", name, tree->hierarchies[i].name);
 	fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot open cgroup '%s' in '%s'", name,
-			tree->hierarchies[i].name);
+		return error_set(err, error_code_of(errno), errno,
+			"cannot open cgroup '%s' in '%s'", name, tree->hierarchies[i].name);
 	if (delegate && tree->mode == CGROUP_V2 && v2_delegate(tree, fd, err) < 0)
 		return error_prefix(err, "cgroup '%s'", name);
 	return take_fd(&fd);
 }
 
-static int path_make(const struct cgroup_tree *tree, size_t i, const char *path, int delegate,
-	struct error *err)
+static int path_make(
+	const struct cgroup_tree *tree, size_t i, const char *path, int delegate, struct error *err)
 {
 	cleanup_close int at_fd = fcntl(tree->hierarchies[i].fd, F_DUPFD_CLOEXEC, 3);
 
@@ -230,8 +232,8 @@ int cgroup_make(struct cgroup *ret, const struct cgroup_tree *tree, const char *
 	return 0;
 }
 
-int cgroup_make_child(struct cgroup *ret, const struct cgroup *parent, const char *name,
-	struct error *err)
+int cgroup_make_child(
+	struct cgroup *ret, const struct cgroup *parent, const char *name, struct error *err)
 {
 	struct cgroup cgroup;
 

@@ -18,15 +18,24 @@
 
 void launch_init(struct launch *launch)
 {
-	*launch = (struct launch){ .status_fd = -1, .stdio = { -1, -1, -1 }, .scratch_fd = -1,
-		.pod_scratch_fd = -1, .root_fd = -1, .dev_fd = -1, .devpts_fd = -1, .null_fd = -1,
-		.master_fd = -1, .slave_fd = -1 };
+	*launch = (struct launch){ .status_fd = -1,
+		.stdio = { -1, -1, -1 },
+		.scratch_fd = -1,
+		.pod_scratch_fd = -1,
+		.root_fd = -1,
+		.dev_fd = -1,
+		.devpts_fd = -1,
+		.null_fd = -1,
+		.master_fd = -1,
+		.slave_fd = -1 };
 }
 
 void launch_report(const struct launch *launch, enum launch_report_kind kind,
 	const struct error *err, const int *fds, size_t fds_len)
 {
-	struct launch_report report = { .kind = kind, .usec = monotonic_usec(), .user = launch->user };
+	struct launch_report report = {
+		.kind = kind, .usec = monotonic_usec(), .user = launch->user
+	};
 
 	if (err)
 		report.err = *err;
@@ -76,7 +85,8 @@ static int join_pod(struct launch *l, struct error *err)
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		if (setns(fds[i][0], fds[i][1]) < 0)
-			return error_set(err, ERR_INTERNAL, errno, "cannot join a namespace of the pod");
+			return error_set(
+				err, ERR_INTERNAL, errno, "cannot join a namespace of the pod");
 	}
 	return 0;
 }

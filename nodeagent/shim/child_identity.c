@@ -38,8 +38,8 @@ int child_oom_score(struct launch *l, struct error *err)
 	if (file_poke_at(l->sandbox->proc_fd, "self/oom_score_adj", text, &poke_err) == 0)
 		return 0;
 	/*
-	 * Without CAP_SYS_RESOURCE (nested machines) it cannot go below what was inherited. That spares
-	 * nobody but this pod, so it goes on with what it has, as the other runtimes do.
+	 * Without CAP_SYS_RESOURCE (nested machines) it cannot go below what was inherited. That
+	 * spares nobody but this pod, so it goes on with what it has, as the other runtimes do.
 	 */
 	if (poke_err.sys == EACCES)
 		return 0;
@@ -100,9 +100,11 @@ int child_cwd(struct launch *l, struct error *err)
 	if (fd < 0)
 		return error_prefix(err, "workingDir '%s'", cwd);
 	if (fchdir(fd) < 0)
-		return error_set(err, error_code_of(errno), errno, "workingDir: cannot enter '%s'", cwd);
+		return error_set(
+			err, error_code_of(errno), errno, "workingDir: cannot enter '%s'", cwd);
 	if (syscall(SYS_getcwd, at, sizeof(at)) < 0 || at[0] != '/')
-		return error_set(err, ERR_DENIED, 0, "workingDir: '%s' is outside the container's root", cwd);
+		return error_set(err, ERR_DENIED, 0,
+			"workingDir: '%s' is outside the container's root", cwd);
 	return 0;
 }
 
@@ -120,7 +122,8 @@ int child_ids(struct launch *l, struct error *err)
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresuid(u->uid, u->uid, u->uid) < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot become uid %" PRIu32, u->uid);
 	/* Believed only after looking: a uid that wrapped would be root's. */
-	if (getuid() != u->uid || geteuid() != u->uid || (l->plan->must_be_non_root && getuid() == 0))
+	if (getuid() != u->uid || geteuid() != u->uid ||
+		(l->plan->must_be_non_root && getuid() == 0))
 		return error_set(err, ERR_DENIED, 0, "did not become uid %" PRIu32, u->uid);
 	return 0;
 }
@@ -157,7 +160,8 @@ int child_caps(struct launch *l, struct error *err)
 {
 	uint64_t set = l->user.uid == 0 ? l->caps : 0;
 
-	/* Loading the filter asks for one of the two. execve(2) takes this one away by the bounding set. */
+	/* Loading the filter asks for one of the two. execve(2) takes this one away by the bounding
+	 * set. */
 	if (!l->plan->no_new_privs && l->filters_count > 0)
 		set |= UINT64_C(1) << CAP_SYS_ADMIN;
 	if (caps_set(set) < 0)
@@ -169,7 +173,8 @@ int child_parent_death(struct launch *l, struct error *err)
 {
 	struct pollfd p = { .fd = l->status_fd };
 
-	/* Changing credentials cleared the first and made the process as dumpable as the host says. */
+	/* Changing credentials cleared the first and made the process as dumpable as the host says.
+	 */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot tie the process to the shim");
 	/* Gone in between: nobody would ever kill this process. */
@@ -256,7 +261,8 @@ int child_program_find(struct launch *l, struct error *err)
 		free(candidate);
 		path += len;
 	}
-	return error_set(err, error_code_of(found_errno), found_errno, "cannot find '%s' in $PATH", name);
+	return error_set(
+		err, error_code_of(found_errno), found_errno, "cannot find '%s' in $PATH", name);
 }
 
 int child_filter_and_exec(struct launch *l, struct error *err)
@@ -265,7 +271,8 @@ int child_filter_and_exec(struct launch *l, struct error *err)
 		struct sock_fprog program = { l->filters_len[i], l->filters[i] };
 
 		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
-			return error_set(err, ERR_INTERNAL, errno, "cannot load the seccomp filter");
+			return error_set(
+				err, ERR_INTERNAL, errno, "cannot load the seccomp filter");
 	}
 	execve(l->program, l->argv, l->env);
 	return error_set(err, error_code_of(errno), errno, "cannot run '%s'", l->program);

@@ -72,9 +72,12 @@ static int layer_attach(struct launch *l, size_t i, struct error *err)
  */
 static int scratch_build(struct launch *l, struct error *err)
 {
-	struct tmpfs_options options = { .size = SCRATCH_SIZE, .inodes = SCRATCH_INODES, .mode = 0700 };
+	struct tmpfs_options options = {
+		.size = SCRATCH_SIZE, .inodes = SCRATCH_INODES, .mode = 0700
+	};
 	struct mnt_owner root = { 0, 0 };
-	cleanup_close int own_fd = rootfs_directory_open(l->sandbox->plan->pod_dir, l->plan->name, err);
+	cleanup_close int own_fd =
+		rootfs_directory_open(l->sandbox->plan->pod_dir, l->plan->name, err);
 	cleanup_close int own_tree_fd = -1;
 	cleanup_close int at_fd = -1;
 	cleanup_free char *pod_scratch = NULL;
@@ -109,7 +112,8 @@ static int overlay_mount(struct launch *l, struct error *err)
 
 	if (!options)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot mount the root");
-	n = (size_t)snprintf(options, OPTIONS_MAX, "upperdir=c/upper,workdir=c/work,userxattr,volatile");
+	n = (size_t)snprintf(
+		options, OPTIONS_MAX, "upperdir=c/upper,workdir=c/work,userxattr,volatile");
 	if (context[0])
 		n += (size_t)snprintf(options + n, OPTIONS_MAX - n, ",context=\"%.512s\"", context);
 	n += (size_t)snprintf(options + n, OPTIONS_MAX - n, ",lowerdir=");
@@ -119,8 +123,8 @@ static int overlay_mount(struct launch *l, struct error *err)
 		return error_set(err, ERR_INTERNAL, errno, "cannot mount the root");
 	/* mount(2), not fsconfig(2), whose values end at 255 bytes on kernels before 6.7. */
 	if (mount("overlay", "root", "overlay", flags, options) < 0)
-		return error_set(err, ERR_PRECONDITION, errno, "cannot mount the root as overlay (%s)",
-			options);
+		return error_set(err, ERR_PRECONDITION, errno,
+			"cannot mount the root as overlay (%s)", options);
 	l->root_fd = openat(l->scratch_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (l->root_fd < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot open the root");
@@ -151,8 +155,8 @@ int child_root_check(struct launch *l, struct error *err)
 
 		if (fd < 0)
 			return error_set(err, ERR_INVALID, 0,
-				"the image's /%s is not a directory (%s); it must be a real one", names[i],
-				strerror(errno));
+				"the image's /%s is not a directory (%s); it must be a real one",
+				names[i], strerror(errno));
 	}
 	return 0;
 }
@@ -198,8 +202,8 @@ int child_root_seal(struct launch *l, struct error *err)
 int child_pivot(struct launch *l, struct error *err)
 {
 	/* The new root is put over the old one, which then is what "." names and goes. */
-	if (fchdir(l->root_fd) < 0 || sys_pivot_root(".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
-		chdir("/") < 0)
+	if (fchdir(l->root_fd) < 0 || sys_pivot_root(".", ".") < 0 ||
+		umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot change the root");
 	return 0;
 }

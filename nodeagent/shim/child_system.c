@@ -18,10 +18,10 @@
 #include "nodeagent/shim/sys.h"
 #include "nodeagent/shim/tmpfs.h"
 
-#define DEV_SIZE    (64u << 10)
-#define DEV_INODES  256
-#define COVER_SIZE  4096
-#define TTY_GID     5
+#define DEV_SIZE   (64u << 10)
+#define DEV_INODES 256
+#define COVER_SIZE 4096
+#define TTY_GID    5
 
 #define ATTR_KERNEL (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -33,8 +33,8 @@ static struct mnt_owner pod_root(const struct launch *l)
 /* Opens a directory of the root that child_root_check() has seen to be real. */
 static int real_dir(int root_fd, const char *name, struct error *err)
 {
-	int fd = sys_openat2(root_fd, name, O_PATH | O_DIRECTORY, 0,
-		RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	int fd = sys_openat2(
+		root_fd, name, O_PATH | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 
 	if (fd < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open /%s", name);
@@ -68,12 +68,15 @@ static int nodes_make(struct launch *l, struct error *err)
 		dev_t dev = makedev(nodes[i].major_no, nodes[i].minor_no);
 
 		if (mknodat(l->dev_fd, nodes[i].name, S_IFCHR | 0666, dev) < 0 ||
-			fchownat(l->dev_fd, nodes[i].name, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
-			return error_set(err, ERR_PRECONDITION, errno, "cannot make /dev/%s", nodes[i].name);
+			fchownat(l->dev_fd, nodes[i].name, owner.uid, owner.gid,
+				AT_SYMLINK_NOFOLLOW) < 0)
+			return error_set(
+				err, ERR_PRECONDITION, errno, "cannot make /dev/%s", nodes[i].name);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
 		if (symlinkat(links[i][1], l->dev_fd, links[i][0]) < 0)
-			return error_set(err, ERR_INTERNAL, errno, "cannot make /dev/%s", links[i][0]);
+			return error_set(
+				err, ERR_INTERNAL, errno, "cannot make /dev/%s", links[i][0]);
 	}
 	l->null_fd = openat(l->dev_fd, "null", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (l->null_fd < 0 || !sys_is_chardev(l->null_fd, 1, 3))
@@ -134,7 +137,8 @@ static int console_make(struct launch *l, struct error *err)
 
 static int shm_attach(struct launch *l, struct error *err)
 {
-	cleanup_close int shm_fd = openat(l->pod_scratch_fd, "shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int shm_fd =
+		openat(l->pod_scratch_fd, "shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int tree_fd = mnt_clone(shm_fd, 0, err);
 
 	return tree_fd < 0 ? error_prefix(err, "/dev/shm") : dev_attach(l, "shm", tree_fd, err);
@@ -142,8 +146,11 @@ static int shm_attach(struct launch *l, struct error *err)
 
 int child_dev_build(struct launch *l, struct error *err)
 {
-	struct tmpfs_options options = { .size = DEV_SIZE, .inodes = DEV_INODES, .mode = 0755,
-		.uid = l->sandbox->root_uid, .gid = l->sandbox->root_gid,
+	struct tmpfs_options options = { .size = DEV_SIZE,
+		.inodes = DEV_INODES,
+		.mode = 0755,
+		.uid = l->sandbox->root_uid,
+		.gid = l->sandbox->root_gid,
 		.attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
 	cleanup_close int at_fd = real_dir(l->root_fd, "dev", err);
 	cleanup_close int mqueue_fd = -1;
@@ -192,8 +199,12 @@ static int cgroup_attach_one(struct launch *l, size_t i, int at_fd, struct error
 static int cgroups_attach(struct launch *l, int at_fd, struct error *err)
 {
 	const struct cgroup_tree *tree = &l->sandbox->tree;
-	struct tmpfs_options options = { .size = COVER_SIZE, .inodes = 32, .mode = 0755,
-		.uid = l->sandbox->root_uid, .gid = l->sandbox->root_gid, .attr = ATTR_KERNEL };
+	struct tmpfs_options options = { .size = COVER_SIZE,
+		.inodes = 32,
+		.mode = 0755,
+		.uid = l->sandbox->root_uid,
+		.gid = l->sandbox->root_gid,
+		.attr = ATTR_KERNEL };
 	struct mnt_owner owner = pod_root(l);
 	cleanup_close int tmpfs_fd = -1;
 
@@ -203,7 +214,8 @@ static int cgroups_attach(struct launch *l, int at_fd, struct error *err)
 	if (tmpfs_fd < 0 || mnt_attach(tmpfs_fd, at_fd, err) < 0)
 		return -1;
 	for (size_t i = 0; i < tree->len; i++) {
-		cleanup_close int fd = mnt_mkdir(tmpfs_fd, tree->hierarchies[i].name, 0555, &owner, err);
+		cleanup_close int fd =
+			mnt_mkdir(tmpfs_fd, tree->hierarchies[i].name, 0555, &owner, err);
 
 		if (fd < 0 || cgroup_attach_one(l, i, fd, err) < 0)
 			return -1;
@@ -221,7 +233,8 @@ int child_sys_build(struct launch *l, struct error *err)
 		return -1;
 	cgroup_fd = openat(sys_fd, "fs/cgroup", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (cgroup_fd < 0)
-		return error_set(err, ERR_PRECONDITION, errno, "the kernel's /sys has no fs/cgroup");
+		return error_set(
+			err, ERR_PRECONDITION, errno, "the kernel's /sys has no fs/cgroup");
 	if (cgroups_attach(l, cgroup_fd, err) < 0)
 		return error_prefix(err, "/sys/fs/cgroup");
 	return 0;
@@ -230,7 +243,9 @@ int child_sys_build(struct launch *l, struct error *err)
 /* An empty read-only directory to lay over others; attached, so that it can be cloned. */
 static int empty_make(struct launch *l, struct error *err)
 {
-	struct tmpfs_options options = { .size = COVER_SIZE, .inodes = 2, .mode = 0555,
+	struct tmpfs_options options = { .size = COVER_SIZE,
+		.inodes = 2,
+		.mode = 0555,
 		.attr = ATTR_KERNEL | MOUNT_ATTR_RDONLY };
 	struct mnt_owner root = { 0, 0 };
 	cleanup_close int at_fd = mnt_mkdir(l->scratch_fd, "empty", 0700, &root, err);
@@ -247,8 +262,8 @@ static int empty_make(struct launch *l, struct error *err)
  */
 static int mask(struct launch *l, const char *path, int empty_fd, struct error *err)
 {
-	cleanup_close int fd = sys_openat2(l->root_fd, path, O_PATH, 0,
-		RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	cleanup_close int fd =
+		sys_openat2(l->root_fd, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	cleanup_close int tree_fd = -1;
 	struct stat st;
 
@@ -264,8 +279,8 @@ static int mask(struct launch *l, const char *path, int empty_fd, struct error *
 
 static int make_read_only(struct launch *l, const char *path, struct error *err)
 {
-	cleanup_close int fd = sys_openat2(l->root_fd, path, O_PATH, 0,
-		RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	cleanup_close int fd =
+		sys_openat2(l->root_fd, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	cleanup_close int tree_fd = -1;
 
 	if (fd < 0 && errno == ENOENT)

@@ -46,8 +46,10 @@ int child_files_attach(struct launch *l, struct error *err)
 			continue;
 		fd = openat(l->pod_scratch_fd, files[i][0], O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
-			return error_set(err, ERR_INTERNAL, errno, "cannot open the pod's %s", files[i][0]);
-		tree_fd = mnt_clone(fd, ATTR_VOLUME | (l->plan->read_only_root ? MOUNT_ATTR_RDONLY : 0), err);
+			return error_set(
+				err, ERR_INTERNAL, errno, "cannot open the pod's %s", files[i][0]);
+		tree_fd = mnt_clone(
+			fd, ATTR_VOLUME | (l->plan->read_only_root ? MOUNT_ATTR_RDONLY : 0), err);
 		at_fd = mnt_target_file(l->root_fd, files[i][1], &owner, err);
 		if (tree_fd < 0 || at_fd < 0 || mnt_attach(tree_fd, at_fd, err) < 0)
 			return error_prefix(err, "%s", files[i][1]);
@@ -80,9 +82,9 @@ static int volume_open(struct launch *l, const Bulkhead__V1__Mount *m, struct er
 static int volume_attach(struct launch *l, const Bulkhead__V1__Mount *m, struct error *err)
 {
 	struct mnt_owner owner = pod_root(l);
-	int i = m->kind == BULKHEAD__V1__MOUNT_KIND__MOUNT_TMPFS ?
-			sandbox_tmpfs_find(l->sandbox, m->volume) :
-			-1;
+	int i = m->kind == BULKHEAD__V1__MOUNT_KIND__MOUNT_TMPFS
+			? sandbox_tmpfs_find(l->sandbox, m->volume)
+			: -1;
 	int secret = i >= 0 && l->sandbox->tmpfs[i].secret;
 	uint64_t attr = ATTR_VOLUME;
 	cleanup_close int fd = volume_open(l, m, err);

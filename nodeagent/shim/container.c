@@ -97,8 +97,8 @@ void container_free(struct shim *shim, struct container *container)
 	free(container);
 }
 
-static struct container *container_new(struct shim *shim, Bulkhead__V1__ContainerPlan *plan,
-	uint32_t serial)
+static struct container *container_new(
+	struct shim *shim, Bulkhead__V1__ContainerPlan *plan, uint32_t serial)
 {
 	struct container *c = calloc(1, sizeof(*c));
 
@@ -223,7 +223,8 @@ static int status_read(struct shim *shim, struct container *c)
 		struct launch_report report;
 		int fds[LAUNCH_FDS];
 		size_t len = LAUNCH_FDS;
-		ssize_t n = sys_recv_fds(c->status.fd, &report, sizeof(report), fds, &len, MSG_DONTWAIT);
+		ssize_t n = sys_recv_fds(
+			c->status.fd, &report, sizeof(report), fds, &len, MSG_DONTWAIT);
 
 		if (n < 0 && errno == EAGAIN)
 			return 0;
@@ -243,7 +244,8 @@ static void status_ready(struct shim *shim, struct source *source)
 
 /*
  * The kernel's count of OOM kills grew while it ran, and it died as the kernel kills: neither the
- * count alone (some child died long before a clean exit) nor SIGKILL alone (someone sent it) says so.
+ * count alone (some child died long before a clean exit) nor SIGKILL alone (someone sent it) says
+ * so.
  */
 static int oom_judge(const struct container *c)
 {
@@ -330,7 +332,8 @@ static int watch(struct shim *shim, struct container *c, struct error *err)
 }
 
 /* Whether a plan may take the place of what is there under its name. */
-static int place_check(struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, struct error *err)
+static int place_check(
+	struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, struct error *err)
 {
 	struct container *old = container_find(shim, plan->name);
 	size_t n = 0;

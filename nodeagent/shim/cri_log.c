@@ -28,8 +28,8 @@ struct cri_log {
 	struct waiting waiting[CRI_STREAMS];
 };
 
-size_t cri_record_format(char *ret, const struct timespec *now, enum cri_stream stream,
-	int partial, const char *data, size_t size)
+size_t cri_record_format(char *ret, const struct timespec *now, enum cri_stream stream, int partial,
+	const char *data, size_t size)
 {
 	struct tm tm;
 	size_t n;
@@ -52,7 +52,8 @@ static int file_open(struct cri_log *log, struct error *err)
 
 	snprintf(name, sizeof(name), "%" PRIu32 ".log", log->restart);
 	fd = openat(log->dirfd, name,
-		O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0640);
+		O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC,
+		0640);
 	if (fd < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open log '%s'", name);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -75,12 +76,14 @@ int cri_log_open(struct cri_log **ret, int log_dirfd, const char *container, uin
 	log->restart = restart;
 	log->size_max = size_max;
 	if (mkdirat(log_dirfd, container, 0750) < 0 && errno != EEXIST) {
-		error_set(err, error_code_of(errno), errno, "cannot make log directory '%s'", container);
+		error_set(err, error_code_of(errno), errno, "cannot make log directory '%s'",
+			container);
 		goto fail;
 	}
 	log->dirfd = openat(log_dirfd, container, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (log->dirfd < 0) {
-		error_set(err, error_code_of(errno), errno, "cannot open log directory '%s'", container);
+		error_set(err, error_code_of(errno), errno, "cannot open log directory '%s'",
+			container);
 		goto fail;
 	}
 	if (file_open(log, err) < 0)
@@ -111,8 +114,8 @@ static void rotate(struct cri_log *log)
 	file_open(log, NULL);
 }
 
-static void record_write(struct cri_log *log, enum cri_stream stream, int partial,
-	const char *data, size_t size)
+static void record_write(
+	struct cri_log *log, enum cri_stream stream, int partial, const char *data, size_t size)
 {
 	char record[CRI_RECORD_MAX];
 	struct timespec now;
@@ -130,7 +133,8 @@ static void record_write(struct cri_log *log, enum cri_stream stream, int partia
 		log->size += n;
 		return;
 	}
-	/* A torn record would be read as part of the next one. Should this fail as well, the reader copes. */
+	/* A torn record would be read as part of the next one. Should this fail as well, the reader
+	 * copes. */
 	log->dropped++;
 	if (ftruncate(log->fd, (off_t)log->size) < 0)
 		return;
@@ -162,8 +166,8 @@ static void waiting_done(struct waiting *w)
 }
 
 /* Writes one piece, with what waited before it. */
-static void piece_write(struct cri_log *log, enum cri_stream stream, int partial, const char *data,
-	size_t size)
+static void piece_write(
+	struct cri_log *log, enum cri_stream stream, int partial, const char *data, size_t size)
 {
 	struct waiting *w = &log->waiting[stream];
 

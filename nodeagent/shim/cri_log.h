@@ -1,7 +1,7 @@
 /*
- * A container's output as CRI log lines: "<RFC 3339, nanoseconds> stdout|stderr F|P <text>\n". Lines
- * longer than CRI_PIECE_MAX come in pieces tagged P, the last F, so text that looks like a stamp
- * can never start a record. Rotated here, where nothing can be lost between two writers.
+ * A container's output as CRI log lines: "<RFC 3339, nanoseconds> stdout|stderr F|P <text>\n".
+ * Lines longer than CRI_PIECE_MAX come in pieces tagged P, the last F, so text that looks like a
+ * stamp can never start a record. Rotated here, where nothing can be lost between two writers.
  */
 #ifndef NODEAGENT_SHIM_CRI_LOG_H
 #define NODEAGENT_SHIM_CRI_LOG_H
@@ -12,11 +12,11 @@
 
 #include "lib/error.h"
 
-#define CRI_PIECE_MAX       (16u << 10)  /* bytes of text a record */
-#define CRI_STAMP_LEN       30           /* "2026-01-02T03:04:05.123456789Z" */
-#define CRI_RECORD_MAX      (CRI_PIECE_MAX + CRI_STAMP_LEN + 12)
-#define CRI_FILE_SIZE_MAX   (10u << 20)
-#define CRI_FILES_MAX       5            /* the current one and .1 to .4 */
+#define CRI_PIECE_MAX     (16u << 10) /* bytes of text a record */
+#define CRI_STAMP_LEN     30          /* "2026-01-02T03:04:05.123456789Z" */
+#define CRI_RECORD_MAX    (CRI_PIECE_MAX + CRI_STAMP_LEN + 12)
+#define CRI_FILE_SIZE_MAX (10u << 20)
+#define CRI_FILES_MAX     5 /* the current one and .1 to .4 */
 
 enum cri_stream {
 	CRI_STDOUT,
@@ -47,7 +47,7 @@ void cri_log_close(struct cri_log *log);
 uint64_t cri_log_dropped(const struct cri_log *log);
 
 /* Formats one record into 'ret' (CRI_RECORD_MAX) and returns its size. 'size' <= CRI_PIECE_MAX. */
-size_t cri_record_format(char *ret, const struct timespec *now, enum cri_stream stream,
-	int partial, const char *data, size_t size);
+size_t cri_record_format(char *ret, const struct timespec *now, enum cri_stream stream, int partial,
+	const char *data, size_t size);
 
 #endif

@@ -56,7 +56,8 @@ static void on_container_plan(struct shim *shim, ProtobufCMessage **message, uin
 
 static void on_container_kill(struct shim *shim, ProtobufCMessage **message, uint32_t serial)
 {
-	const Bulkhead__V1__ContainerKill *kill_message = (const Bulkhead__V1__ContainerKill *)*message;
+	const Bulkhead__V1__ContainerKill *kill_message =
+		(const Bulkhead__V1__ContainerKill *)*message;
 	struct container *c = container_find(shim, kill_message->name);
 	struct error err;
 
@@ -135,7 +136,8 @@ void dispatch_destroy_step(struct shim *shim)
 	if (any_alive(shim)) {
 		if (monotonic_usec() < shim->destroy_deadline)
 			return;
-		error_set(&err, ERR_TIMEOUT, 0, "a container does not die; its processes hang in the kernel");
+		error_set(&err, ERR_TIMEOUT, 0,
+			"a container does not die; its processes hang in the kernel");
 	} else {
 		while (shim->containers)
 			container_free(shim, shim->containers);

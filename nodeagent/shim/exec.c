@@ -69,7 +69,8 @@ static int status_read(struct exec *e)
 	for (;;) {
 		struct launch_report report;
 		size_t none = 0;
-		ssize_t n = sys_recv_fds(e->status.fd, &report, sizeof(report), NULL, &none, MSG_DONTWAIT);
+		ssize_t n = sys_recv_fds(
+			e->status.fd, &report, sizeof(report), NULL, &none, MSG_DONTWAIT);
 
 		if (n < 0 && errno == EAGAIN)
 			return 0;
@@ -101,8 +102,8 @@ static void finish(struct shim *shim, struct exec *e, int wait_status)
 	}
 	if (e->error.code == ERR_NONE) {
 		exited.id = e->id;
-		exited.exit_code = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) :
-							      WEXITSTATUS(wait_status);
+		exited.exit_code = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status)
+							    : WEXITSTATUS(wait_status);
 		shim_send(shim, IPC_EXEC_EXITED, 0, &exited.base, NULL, 0);
 	}
 	exec_free(shim, e);
@@ -183,8 +184,8 @@ static int pipes_open(struct container *c, const Bulkhead__V1__ExecPlan *plan, s
 	if ((plan->stdin && pipe2(ends->in, O_CLOEXEC) < 0) || pipe2(ends->out, O_CLOEXEC) < 0 ||
 		pipe2(ends->errors, O_CLOEXEC) < 0)
 		return error_set(err, ERR_EXHAUSTED, errno, "cannot make a pipe");
-	e->fds[0] = plan->stdin ? take_fd(&ends->in[1]) :
-				  fcntl(c->fds[LAUNCH_NULL], F_DUPFD_CLOEXEC, 3);
+	e->fds[0] = plan->stdin ? take_fd(&ends->in[1])
+				: fcntl(c->fds[LAUNCH_NULL], F_DUPFD_CLOEXEC, 3);
 	e->fds[1] = take_fd(&ends->out[0]);
 	e->fds[2] = take_fd(&ends->errors[0]);
 	e->fds_len = 3;
@@ -204,7 +205,8 @@ static pid_t clone_inside(struct shim *shim, struct container *c, struct launch 
 	launch_cgroup(launch, &c->cgroup, &args);
 	args.pidfd = (uint64_t)(uintptr_t)ret_pidfd;
 	if (setns(c->fds[LAUNCH_PID_NS], CLONE_NEWPID) < 0)
-		return error_set(err, ERR_INTERNAL, errno, "cannot enter the container's pid namespace");
+		return error_set(
+			err, ERR_INTERNAL, errno, "cannot enter the container's pid namespace");
 	pid = sys_clone3(&args);
 	if (pid == 0) {
 		close(ends->status[0]);
@@ -246,8 +248,8 @@ static int run(struct shim *shim, struct exec *e, struct launch *launch, struct 
 	return 0;
 }
 
-static int start(struct shim *shim, struct exec *e, const Bulkhead__V1__ExecPlan *plan,
-	struct error *err)
+static int start(
+	struct shim *shim, struct exec *e, const Bulkhead__V1__ExecPlan *plan, struct error *err)
 {
 	cleanup_ends struct ends ends = { { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 } };
 	struct container *c = container_find(shim, plan->container);
@@ -306,7 +308,8 @@ void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t s
 	e->next = shim->execs;
 	shim->execs = e;
 	if (n >= SHIM_EXECS_MAX)
-		error_set(&e->error, ERR_EXHAUSTED, 0, "%d execs run in this pod already", SHIM_EXECS_MAX);
+		error_set(&e->error, ERR_EXHAUSTED, 0, "%d execs run in this pod already",
+			SHIM_EXECS_MAX);
 	if (e->error.code != ERR_NONE || start(shim, e, plan, &e->error) < 0) {
 		error_prefix(&e->error, "exec");
 		started_send(shim, e);

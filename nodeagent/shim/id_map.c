@@ -17,23 +17,28 @@ static int overlap(uint32_t a, uint32_t a_count, uint32_t b, uint32_t b_count)
 	return (uint64_t)a < (uint64_t)b + b_count && (uint64_t)b < (uint64_t)a + a_count;
 }
 
-int id_map_add(struct id_map *map, uint32_t inside, uint32_t outside, uint32_t count,
-	struct error *err)
+int id_map_add(
+	struct id_map *map, uint32_t inside, uint32_t outside, uint32_t count, struct error *err)
 {
 	if (map->len >= ID_MAP_ROWS_MAX)
-		return error_set(err, ERR_EXHAUSTED, 0, "uid_map has more than %d rows", ID_MAP_ROWS_MAX);
-	if (count == 0 || (uint64_t)inside + count - 1 > ID_MAX || (uint64_t)outside + count - 1 > ID_MAX)
+		return error_set(
+			err, ERR_EXHAUSTED, 0, "uid_map has more than %d rows", ID_MAP_ROWS_MAX);
+	if (count == 0 || (uint64_t)inside + count - 1 > ID_MAX ||
+		(uint64_t)outside + count - 1 > ID_MAX)
 		return error_set(err, ERR_INVALID, 0,
-			"uid_map: %" PRIu32 " ids from %" PRIu32 " to %" PRIu32 " are not within 0..%u", count,
-			inside, outside, ID_MAX);
+			"uid_map: %" PRIu32 " ids from %" PRIu32 " to %" PRIu32
+			" are not within 0..%u",
+			count, inside, outside, ID_MAX);
 	if (outside == 0)
-		return error_set(err, ERR_INVALID, 0, "uid_map: host id 0 must not be mapped into a pod");
+		return error_set(
+			err, ERR_INVALID, 0, "uid_map: host id 0 must not be mapped into a pod");
 	for (size_t i = 0; i < map->len; i++) {
 		const struct id_row *row = &map->rows[i];
 
 		if (overlap(row->inside, row->count, inside, count) ||
 			overlap(row->outside, row->count, outside, count))
-			return error_set(err, ERR_INVALID, 0, "uid_map: rows %zu and %zu overlap", i, map->len);
+			return error_set(err, ERR_INVALID, 0, "uid_map: rows %zu and %zu overlap",
+				i, map->len);
 	}
 	map->rows[map->len++] = (struct id_row){ inside, outside, count };
 	return 0;
@@ -55,7 +60,8 @@ int id_map_outside(const struct id_map *map, uint32_t inside, uint32_t *ret, str
 	const struct id_row *row = id_map_row(map, inside);
 
 	if (inside > ID_MAX)
-		return error_set(err, ERR_INVALID, 0, "id %" PRIu32 " is beyond %u", inside, ID_MAX);
+		return error_set(
+			err, ERR_INVALID, 0, "id %" PRIu32 " is beyond %u", inside, ID_MAX);
 	if (map->len == 0) {
 		*ret = inside;
 		return 0;
@@ -73,8 +79,8 @@ int id_map_format(const struct id_map *map, char *ret, size_t size)
 
 	for (size_t i = 0; i < map->len; i++) {
 		const struct id_row *row = &map->rows[i];
-		int len = snprintf(ret + n, size - n, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", row->inside,
-			row->outside, row->count);
+		int len = snprintf(ret + n, size - n, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n",
+			row->inside, row->outside, row->count);
 
 		if (len < 0 || (size_t)len >= size - n)
 			return -1;

@@ -29,8 +29,8 @@ struct id_map {
  * Adds a row. Errors: ERR_INVALID (empty, beyond ID_MAX, overlapping another row on either side,
  * covering host id 0), ERR_EXHAUSTED (more than ID_MAP_ROWS_MAX).
  */
-int id_map_add(struct id_map *map, uint32_t inside, uint32_t outside, uint32_t count,
-	struct error *err);
+int id_map_add(
+	struct id_map *map, uint32_t inside, uint32_t outside, uint32_t count, struct error *err);
 
 /* The host id of 'inside' in *ret. Errors: ERR_INVALID (not mapped). */
 int id_map_outside(const struct id_map *map, uint32_t inside, uint32_t *ret, struct error *err);

@@ -23,24 +23,25 @@ enum launch_fd {
 	LAUNCH_MNT_NS,
 	LAUNCH_PID_NS,
 	LAUNCH_CGROUP_NS,
-	LAUNCH_DEVPTS,   /* root of the container's devpts */
-	LAUNCH_NULL,     /* its null device */
-	LAUNCH_MASTER,   /* pty master, with a tty only */
+	LAUNCH_DEVPTS, /* root of the container's devpts */
+	LAUNCH_NULL,   /* its null device */
+	LAUNCH_MASTER, /* pty master, with a tty only */
 	LAUNCH_FDS,
 };
 
 enum launch_report_kind {
-	LAUNCH_MOUNTED = 1,  /* a container's root stands */
-	LAUNCH_READY,        /* about to load the filter and exec; with descriptors for a container */
+	LAUNCH_MOUNTED = 1, /* a container's root stands */
+	LAUNCH_READY, /* about to load the filter and exec; with descriptors for a container */
 	LAUNCH_FAILED,
 };
 
-/* Child to shim over a SOCK_SEQPACKET pair. The end of the stream after READY is a successful exec. */
+/* Child to shim over a SOCK_SEQPACKET pair. The end of the stream after READY is a successful exec.
+ */
 struct launch_report {
 	enum launch_report_kind kind;
-	uint64_t usec;        /* CLOCK_MONOTONIC */
-	struct user user;     /* READY: who it became */
-	struct error err;     /* FAILED */
+	uint64_t usec;    /* CLOCK_MONOTONIC */
+	struct user user; /* READY: who it became */
+	struct error err; /* FAILED */
 };
 
 struct launch {
@@ -53,7 +54,7 @@ struct launch {
 	const struct cgroup *cgroup;
 	unsigned cgroup_already; /* as cgroup_enter() takes it */
 	int status_fd;
-	int stdio[3];         /* -1: null device, or the tty */
+	int stdio[3]; /* -1: null device, or the tty */
 	int tty;
 	uint16_t rows;
 	uint16_t columns;
@@ -63,11 +64,11 @@ struct launch {
 	size_t filters_count;
 	/* given by the shim for an exec */
 	const struct user *known_user;
-	const int *join_fds;  /* enum launch_fd, borrowed from the container */
+	const int *join_fds; /* enum launch_fd, borrowed from the container */
 
 	/* the child's own */
-	int scratch_fd;       /* private tmpfs on the container's directory, gone after pivot_root */
-	int pod_scratch_fd;   /* the sandbox's tmpfs, in the child's mount namespace */
+	int scratch_fd;     /* private tmpfs on the container's directory, gone after pivot_root */
+	int pod_scratch_fd; /* the sandbox's tmpfs, in the child's mount namespace */
 	int root_fd;
 	int dev_fd;
 	int devpts_fd;
@@ -75,11 +76,11 @@ struct launch {
 	int master_fd;
 	int slave_fd;
 	struct user user;
-	uint32_t out_uid;     /* user.uid on the host */
+	uint32_t out_uid; /* user.uid on the host */
 	uint32_t out_gid;
-	char **argv;          /* args and env as execve(2) takes them */
+	char **argv; /* args and env as execve(2) takes them */
 	char **env;
-	char *program;        /* args[0] as found */
+	char *program; /* args[0] as found */
 	uint64_t mounted_usec;
 };
 

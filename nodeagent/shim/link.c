@@ -116,7 +116,8 @@ int link_listen(struct shim *shim, struct error *err)
 	cleanup_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (strlen(shim->socket_path) >= sizeof(addr.sun_path))
-		return error_set(err, ERR_INVALID, 0, "--socket: longer than %zu bytes; use a shorter run_dir",
+		return error_set(err, ERR_INVALID, 0,
+			"--socket: longer than %zu bytes; use a shorter run_dir",
 			sizeof(addr.sun_path) - 1);
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", shim->socket_path);
 	unlink(addr.sun_path);

@@ -27,7 +27,8 @@ void source_done(struct shim *shim, struct source *source)
 {
 	if (source->fd < 0)
 		return;
-	/* By hand: a child on its way to exec holds copies, and closing ours would not end the polling. */
+	/* By hand: a child on its way to exec holds copies, and closing ours would not end the
+	 * polling. */
 	epoll_ctl(shim->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 	close(source->fd);
 	source->fd = -1;
@@ -61,7 +62,8 @@ int shim_loop(struct shim *shim, struct error *err)
 		struct epoll_event event;
 		struct source *source;
 		/* One event at a time: a handler may free what the next one would have been for. */
-		int n = epoll_wait(shim->epoll_fd, &event, 1, shim->destroying ? DESTROY_TICK_MS : -1);
+		int n = epoll_wait(
+			shim->epoll_fd, &event, 1, shim->destroying ? DESTROY_TICK_MS : -1);
 
 		if (n < 0 && errno != EINTR)
 			return error_set(err, ERR_INTERNAL, errno, "epoll_wait");

@@ -2,7 +2,8 @@
  * bulkhead-shim: parent of one pod's containers. Builds the pod's sandbox, launches, reaps, writes
  * logs; outlives the agent that started it. Its rights are root's; its children's are the pod's.
  *
- * usage: bulkhead-shim --socket PATH, with the agent's end of a SOCK_SEQPACKET pair as descriptor 3.
+ * usage: bulkhead-shim --socket PATH, with the agent's end of a SOCK_SEQPACKET pair as
+ * descriptor 3.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +34,8 @@
  */
 static int run_sealed(char **argv, struct error *err)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+					       MOUNT_ATTR_NODEV };
 	cleanup_close int exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	cleanup_close int tree_fd = -1;
 	struct statvfs st;
@@ -52,7 +54,8 @@ static int run_sealed(char **argv, struct error *err)
 static int arguments_parse(int argc, char **argv, const char **ret_socket, struct error *err)
 {
 	if (argc != 3 || strcmp(argv[1], "--socket") != 0 || argv[2][0] != '/')
-		return error_set(err, ERR_INVALID, 0, "usage: bulkhead-shim --socket /absolute/path");
+		return error_set(
+			err, ERR_INVALID, 0, "usage: bulkhead-shim --socket /absolute/path");
 	*ret_socket = argv[2];
 	return 0;
 }
@@ -81,8 +84,10 @@ static int process_prepare(struct error *err)
 	umask(0);
 	prctl(PR_SET_NAME, "bulkhead-shim");
 	if (close_range(AGENT_FD + 1, ~0U, 0) < 0 || fcntl(AGENT_FD, F_SETFD, FD_CLOEXEC) < 0)
-		return error_set(err, ERR_INVALID, errno, "descriptor %d is not the agent's", AGENT_FD);
-	/* Our mounts are nobody else's; unmounting on the host still reaches us, so that nothing is kept. */
+		return error_set(
+			err, ERR_INVALID, errno, "descriptor %d is not the agent's", AGENT_FD);
+	/* Our mounts are nobody else's; unmounting on the host still reaches us, so that nothing is
+	 * kept. */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return error_set(err, ERR_PRECONDITION, errno, "cannot make a mount namespace");
 	if (chdir("/") < 0)
@@ -108,7 +113,8 @@ static int shim_prepare(struct shim *shim, struct error *err)
 		return error_set(err, ERR_INTERNAL, errno, "cannot set up");
 	sandbox_init(&shim->sandbox);
 	seccomp_cache_init(&shim->seccomp);
-	/* What nearly every container needs: RuntimeDefault without a capability that changes it. */
+	/* What nearly every container needs: RuntimeDefault without a capability that changes it.
+	 */
 	seccomp_prefetch(&shim->seccomp, 0);
 	if (agent_gone(err) < 0 || link_listen(shim, err) < 0)
 		return -1;
@@ -121,8 +127,9 @@ int main(int argc, char **argv)
 	struct error err;
 
 	log_init("bulkhead-shim", LOG_LEVEL_INFO);
-	if (arguments_parse(argc, argv, &shim.socket_path, &err) < 0 || run_sealed(argv, &err) < 0 ||
-		process_prepare(&err) < 0 || shim_prepare(&shim, &err) < 0 || shim_loop(&shim, &err) < 0) {
+	if (arguments_parse(argc, argv, &shim.socket_path, &err) < 0 ||
+		run_sealed(argv, &err) < 0 || process_prepare(&err) < 0 ||
+		shim_prepare(&shim, &err) < 0 || shim_loop(&shim, &err) < 0) {
 		log_error("%s", err.text);
 		return err.code == ERR_INVALID ? 2 : 1;
 	}

@@ -51,7 +51,8 @@ int mnt_mkdir(int dirfd, const char *name, uint32_t mode, const struct mnt_owner
 
 	if (!made && errno != EEXIST)
 		return error_set(err, error_code_of(errno), errno, "cannot make '%s'", name);
-	fd = sys_openat2(dirfd, name, O_PATH | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	fd = sys_openat2(
+		dirfd, name, O_PATH | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	if (fd < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", name);
 	if (made && fchownat(fd, "", owner->uid, owner->gid, AT_EMPTY_PATH) < 0)
@@ -83,7 +84,8 @@ static int step_into(int root_dirfd, const char *walked, int dirfd, const char *
 	if (fd >= 0)
 		return fd;
 	if (errno != ENOENT)
-		return error_set(err, error_code_of(errno), errno, "cannot open '%s' in the root", walked);
+		return error_set(
+			err, error_code_of(errno), errno, "cannot open '%s' in the root", walked);
 	return mnt_mkdir(dirfd, name, 0755, owner, err);
 }
 
@@ -94,11 +96,13 @@ static int walk(int root_dirfd, const char *path, size_t leave, const struct mnt
 	char walked[PATH_MAX] = "";
 	size_t size = 0;
 	size_t parts = 0;
-	cleanup_close int at_fd = sys_openat2(root_dirfd, ".", O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT);
+	cleanup_close int at_fd =
+		sys_openat2(root_dirfd, ".", O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT);
 
 	if (at_fd < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot open the root");
-	for (const char *p = path + strspn(path, "/"); *p; p += strcspn(p, "/"), p += strspn(p, "/"))
+	for (const char *p = path + strspn(path, "/"); *p;
+		p += strcspn(p, "/"), p += strspn(p, "/"))
 		parts++;
 	for (size_t i = 0; i + leave < parts; i++) {
 		char name[NAME_MAX + 1];
@@ -108,7 +112,8 @@ static int walk(int root_dirfd, const char *path, size_t leave, const struct mnt
 		path += strspn(path, "/");
 		len = strcspn(path, "/");
 		if (len > NAME_MAX || size + len + 2 > sizeof(walked))
-			return error_set(err, ERR_INVALID, ENAMETOOLONG, "cannot walk '%.128s'", path);
+			return error_set(
+				err, ERR_INVALID, ENAMETOOLONG, "cannot walk '%.128s'", path);
 		memcpy(name, path, len);
 		name[len] = '\0';
 		size += (size_t)snprintf(walked + size, sizeof(walked) - size, "/%s", name);
@@ -122,8 +127,8 @@ static int walk(int root_dirfd, const char *path, size_t leave, const struct mnt
 	return take_fd(&at_fd);
 }
 
-int mnt_target_dir(int root_dirfd, const char *path, const struct mnt_owner *owner,
-	struct error *err)
+int mnt_target_dir(
+	int root_dirfd, const char *path, const struct mnt_owner *owner, struct error *err)
 {
 	cleanup_close int fd = walk(root_dirfd, path, 0, owner, err);
 
@@ -132,8 +137,8 @@ int mnt_target_dir(int root_dirfd, const char *path, const struct mnt_owner *own
 	return take_fd(&fd);
 }
 
-int mnt_target_file(int root_dirfd, const char *path, const struct mnt_owner *owner,
-	struct error *err)
+int mnt_target_file(
+	int root_dirfd, const char *path, const struct mnt_owner *owner, struct error *err)
 {
 	const char *name = strrchr(path, '/') + 1;
 	cleanup_close int dirfd = walk(root_dirfd, path, 1, owner, err);
@@ -145,15 +150,19 @@ int mnt_target_file(int root_dirfd, const char *path, const struct mnt_owner *ow
 	fd = sys_openat2(root_dirfd, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	if (fd < 0) {
 		if (errno != ENOENT)
-			return error_set(err, error_code_of(errno), errno, "cannot open '%s' in the root", path);
+			return error_set(err, error_code_of(errno), errno,
+				"cannot open '%s' in the root", path);
 		/* Nothing there, or a link to nothing. */
 		unlinkat(dirfd, name, 0);
-		made_fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		made_fd = openat(
+			dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 		if (made_fd < 0 || fchown(made_fd, owner->uid, owner->gid) < 0)
-			return error_set(err, error_code_of(errno), errno, "cannot make '%s'", path);
+			return error_set(
+				err, error_code_of(errno), errno, "cannot make '%s'", path);
 		fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
-			return error_set(err, error_code_of(errno), errno, "cannot open '%s'", path);
+			return error_set(
+				err, error_code_of(errno), errno, "cannot open '%s'", path);
 	}
 	if (target_fs_check(fd, path, err) < 0)
 		return -1;
@@ -165,7 +174,8 @@ int mnt_simple(const char *fs, uint64_t attr, struct error *err)
 	cleanup_close int fs_fd = sys_fsopen(fs);
 	int fd;
 
-	if (fs_fd < 0 || sys_fsconfig_string(fs_fd, "source", fs) < 0 || sys_fsconfig_create(fs_fd) < 0)
+	if (fs_fd < 0 || sys_fsconfig_string(fs_fd, "source", fs) < 0 ||
+		sys_fsconfig_create(fs_fd) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot make a %s mount", fs);
 	fd = sys_fsmount(fs_fd, (unsigned)attr);
 	if (fd < 0)

@@ -32,16 +32,16 @@ int mnt_mkdir(int dirfd, const char *name, uint32_t mode, const struct mnt_owner
 	struct error *err);
 
 /*
- * The directory 'path' inside 'root_dirfd' (RESOLVE_IN_ROOT at every step: links lead nowhere else),
- * made where it is missing. Refuses to end on procfs, sysfs or a cgroup file system, whatever
- * links lead there. Returns an O_PATH descriptor.
+ * The directory 'path' inside 'root_dirfd' (RESOLVE_IN_ROOT at every step: links lead nowhere
+ * else), made where it is missing. Refuses to end on procfs, sysfs or a cgroup file system,
+ * whatever links lead there. Returns an O_PATH descriptor.
  */
-int mnt_target_dir(int root_dirfd, const char *path, const struct mnt_owner *owner,
-	struct error *err);
+int mnt_target_dir(
+	int root_dirfd, const char *path, const struct mnt_owner *owner, struct error *err);
 
 /* As mnt_target_dir for a file; a link that leads nowhere is replaced by an empty file. */
-int mnt_target_file(int root_dirfd, const char *path, const struct mnt_owner *owner,
-	struct error *err);
+int mnt_target_file(
+	int root_dirfd, const char *path, const struct mnt_owner *owner, struct error *err);
 
 /* A file system without options worth naming ("proc", "sysfs", "mqueue"): detached mount or -1. */
 int mnt_simple(const char *fs, uint64_t attr, struct error *err);

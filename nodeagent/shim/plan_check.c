@@ -14,14 +14,15 @@
 static int path_check(const char *field, const char *path, struct error *err)
 {
 	if (path[0] != '/' || strlen(path) >= PATH_MAX)
-		return error_set(err, ERR_INVALID, 0, "%s: '%.128s' is not an absolute path", field, path);
+		return error_set(
+			err, ERR_INVALID, 0, "%s: '%.128s' is not an absolute path", field, path);
 	for (const char *p = path; *p;) {
 		size_t len = strcspn(p + 1, "/");
 
 		if ((len == 0 && p != path) || len > NAME_MAX || (len == 1 && p[1] == '.') ||
 			(len == 2 && p[1] == '.' && p[2] == '.'))
-			return error_set(err, ERR_INVALID, 0, "%s: '%.128s' has an empty, '.' or '..' part",
-				field, path);
+			return error_set(err, ERR_INVALID, 0,
+				"%s: '%.128s' has an empty, '.' or '..' part", field, path);
 		p += len + 1;
 	}
 	return 0;
@@ -41,26 +42,32 @@ static int tmpfs_check(const Bulkhead__V1__SandboxPlan *plan, struct error *err)
 	size_t secrets = 0;
 
 	if (plan->n_tmpfs > SANDBOX_TMPFS_MAX)
-		return error_set(err, ERR_EXHAUSTED, 0, "tmpfs: more than %d volumes", SANDBOX_TMPFS_MAX);
+		return error_set(
+			err, ERR_EXHAUSTED, 0, "tmpfs: more than %d volumes", SANDBOX_TMPFS_MAX);
 	for (size_t i = 0; i < plan->n_tmpfs; i++) {
 		const Bulkhead__V1__Tmpfs *t = plan->tmpfs[i];
 
 		if (!name_is_dns_label(t->name))
-			return error_set(err, ERR_INVALID, 0, "tmpfs: '%.64s' is not a volume name", t->name);
+			return error_set(err, ERR_INVALID, 0, "tmpfs: '%.64s' is not a volume name",
+				t->name);
 		if (t->size == 0 || t->inodes == 0)
 			return error_set(err, ERR_INVALID, 0,
-				"tmpfs '%s': size and inodes must be given; 0 would mean no limit", t->name);
+				"tmpfs '%s': size and inodes must be given; 0 would mean no limit",
+				t->name);
 		if (t->mode > 07777)
-			return error_set(err, ERR_INVALID, 0, "tmpfs '%s': mode %o", t->name, t->mode);
+			return error_set(
+				err, ERR_INVALID, 0, "tmpfs '%s': mode %o", t->name, t->mode);
 		for (size_t k = 0; k < i; k++) {
 			if (strcmp(plan->tmpfs[k]->name, t->name) == 0)
-				return error_set(err, ERR_INVALID, 0, "tmpfs '%s' is there twice", t->name);
+				return error_set(
+					err, ERR_INVALID, 0, "tmpfs '%s' is there twice", t->name);
 		}
 		secrets += t->kind == BULKHEAD__V1__TMPFS_KIND__TMPFS_SECRET;
 	}
 	if (secrets > SANDBOX_SECRETS_MAX)
 		return error_set(err, ERR_EXHAUSTED, 0,
-			"tmpfs: %zu secret volumes; a pod has at most %d, put several secrets in one projected "
+			"tmpfs: %zu secret volumes; a pod has at most %d, put several secrets in "
+			"one projected "
 			"volume",
 			secrets, SANDBOX_SECRETS_MAX);
 	return 0;
@@ -81,12 +88,12 @@ static int map_check(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map, 
 	if (map->len > 0 && !id_map_row(map, 0))
 		return error_set(err, ERR_INVALID, 0, "uid_map: id 0 of the pod is not mapped");
 	if (plan->image_base == 0)
-		return error_set(err, ERR_INVALID, 0, "image_base: 0 would make image files root's");
+		return error_set(
+			err, ERR_INVALID, 0, "image_base: 0 would make image files root's");
 	return 0;
 }
 
-int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map,
-	struct error *err)
+int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map, struct error *err)
 {
 	if (plan->share_process_namespace)
 		return error_set(err, ERR_UNSUPPORTED, 0,
@@ -96,10 +103,11 @@ int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map
 	/* Dots are allowed, as in a pod's name; the kernel takes one byte more. */
 	if (!name_is_dns_subdomain(plan->hostname) || strlen(plan->hostname) >= HOST_NAME_MAX)
 		return error_set(err, ERR_INVALID, 0,
-			"hostname: '%.64s' is not a DNS name of at most %d characters", plan->hostname,
-			HOST_NAME_MAX - 1);
-	if (path_check("pod_dir", plan->pod_dir, err) < 0 || path_check("log_dir", plan->log_dir, err) < 0 ||
-		map_check(plan, map, err) < 0 || tmpfs_check(plan, err) < 0 ||
+			"hostname: '%.64s' is not a DNS name of at most %d characters",
+			plan->hostname, HOST_NAME_MAX - 1);
+	if (path_check("pod_dir", plan->pod_dir, err) < 0 ||
+		path_check("log_dir", plan->log_dir, err) < 0 || map_check(plan, map, err) < 0 ||
+		tmpfs_check(plan, err) < 0 ||
 		lines_check("etc_hosts", plan->etc_hosts, plan->n_etc_hosts, err) < 0 ||
 		lines_check("etc_resolv", plan->etc_resolv, plan->n_etc_resolv, err) < 0)
 		return -1;
@@ -143,17 +151,19 @@ static int target_check(const char *target, struct error *err)
 		return -1;
 	if (below(target, "/proc") || below(target, "/sys"))
 		return error_set(err, ERR_INVALID, 0,
-			"mounts: target '%.128s' is at or under /proc or /sys; mount it elsewhere", target);
+			"mounts: target '%.128s' is at or under /proc or /sys; mount it elsewhere",
+			target);
 	for (size_t i = 0; i < ARRAY_LEN(whole); i++) {
 		if (strcmp(target, whole[i]) == 0)
 			return error_set(err, ERR_INVALID, 0,
-				"mounts: target '%s' is made by Bulkhead; mount it elsewhere", target);
+				"mounts: target '%s' is made by Bulkhead; mount it elsewhere",
+				target);
 	}
 	return 0;
 }
 
-static int mounts_check(const Bulkhead__V1__ContainerPlan *plan, const struct sandbox *sandbox,
-	struct error *err)
+static int mounts_check(
+	const Bulkhead__V1__ContainerPlan *plan, const struct sandbox *sandbox, struct error *err)
 {
 	if (plan->n_mounts > PLAN_MOUNTS_MAX)
 		return error_set(err, ERR_EXHAUSTED, 0, "mounts: more than %d", PLAN_MOUNTS_MAX);
@@ -163,14 +173,16 @@ static int mounts_check(const Bulkhead__V1__ContainerPlan *plan, const struct sa
 		if (target_check(m->target, err) < 0)
 			return -1;
 		if (!name_is_dns_label(m->volume))
-			return error_set(err, ERR_INVALID, 0, "mounts: '%.64s' is not a volume name", m->volume);
+			return error_set(err, ERR_INVALID, 0,
+				"mounts: '%.64s' is not a volume name", m->volume);
 		if (m->kind == BULKHEAD__V1__MOUNT_KIND__MOUNT_TMPFS &&
 			sandbox_tmpfs_find(sandbox, m->volume) < 0)
-			return error_set(err, ERR_NOT_FOUND, 0, "mounts: the pod has no tmpfs '%s'", m->volume);
+			return error_set(err, ERR_NOT_FOUND, 0, "mounts: the pod has no tmpfs '%s'",
+				m->volume);
 		for (size_t k = 0; k < i; k++) {
 			if (strcmp(plan->mounts[k]->target, m->target) == 0)
-				return error_set(err, ERR_INVALID, 0, "mounts: target '%s' is there twice",
-					m->target);
+				return error_set(err, ERR_INVALID, 0,
+					"mounts: target '%s' is there twice", m->target);
 		}
 	}
 	return 0;
@@ -201,11 +213,11 @@ static int process_check(const Bulkhead__V1__ContainerPlan *plan, struct error *
 			return error_set(err, ERR_INVALID, 0, "env[%zu] is not NAME=value", i);
 	}
 	if (plan->cwd[0] != '\0' && plan->cwd[0] != '/')
-		return error_set(err, ERR_INVALID, 0, "workingDir: '%.128s' is not an absolute path",
-			plan->cwd);
+		return error_set(err, ERR_INVALID, 0,
+			"workingDir: '%.128s' is not an absolute path", plan->cwd);
 	if (plan->oom_score_adj < -1000 || plan->oom_score_adj > 1000)
-		return error_set(err, ERR_INVALID, 0, "oom_score_adj: %" PRId32 " is not in -1000..1000",
-			plan->oom_score_adj);
+		return error_set(err, ERR_INVALID, 0,
+			"oom_score_adj: %" PRId32 " is not in -1000..1000", plan->oom_score_adj);
 	return 0;
 }
 
@@ -213,16 +225,18 @@ int plan_check_container(const Bulkhead__V1__ContainerPlan *plan, const struct s
 	uint64_t *ret_caps, struct error *err)
 {
 	if (!name_is_dns_label(plan->name))
-		return error_set(err, ERR_INVALID, 0, "name: '%.64s' is not a container name", plan->name);
+		return error_set(
+			err, ERR_INVALID, 0, "name: '%.64s' is not a container name", plan->name);
 	if (plan->privileged)
 		return error_set(err, ERR_UNSUPPORTED, 0,
 			"securityContext.privileged: not honoured by this version; remove it");
 	if (plan->n_layers == 0 || plan->n_layers > PLAN_LAYERS_MAX)
-		return error_set(err, ERR_INVALID, 0, "layers: %zu are not in 1..%d", plan->n_layers,
-			PLAN_LAYERS_MAX);
+		return error_set(err, ERR_INVALID, 0, "layers: %zu are not in 1..%d",
+			plan->n_layers, PLAN_LAYERS_MAX);
 	if (paths_check("layers", plan->layers, plan->n_layers, err) < 0 ||
 		paths_check("masked_paths", plan->masked_paths, plan->n_masked_paths, err) < 0 ||
-		paths_check("read_only_paths", plan->read_only_paths, plan->n_read_only_paths, err) < 0 ||
+		paths_check("read_only_paths", plan->read_only_paths, plan->n_read_only_paths,
+			err) < 0 ||
 		process_check(plan, err) < 0 || caps_check(plan, ret_caps, err) < 0)
 		return -1;
 	if (plan->seccomp == BULKHEAD__V1__SECCOMP_KIND__SECCOMP_LOCALHOST &&
@@ -236,7 +250,8 @@ int plan_check_exec(const Bulkhead__V1__ExecPlan *plan, struct error *err)
 	if (plan->n_args == 0 || plan->args[0][0] == '\0')
 		return error_set(err, ERR_INVALID, 0, "command: nothing to run");
 	if (plan->n_args > PLAN_ARGS_MAX)
-		return error_set(err, ERR_EXHAUSTED, 0, "command: more than %d arguments", PLAN_ARGS_MAX);
+		return error_set(
+			err, ERR_EXHAUSTED, 0, "command: more than %d arguments", PLAN_ARGS_MAX);
 	if (plan->rows > USHRT_MAX || plan->columns > USHRT_MAX)
 		return error_set(err, ERR_INVALID, 0, "rows, columns: more than %d", USHRT_MAX);
 	return 0;

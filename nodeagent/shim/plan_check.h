@@ -19,8 +19,8 @@
 struct sandbox;
 
 /* Checks a plan and fills the (empty) map from it. Errors: ERR_INVALID, ERR_UNSUPPORTED. */
-int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map,
-	struct error *err);
+int plan_check_sandbox(
+	const Bulkhead__V1__SandboxPlan *plan, struct id_map *map, struct error *err);
 
 /* Checks against the sandbox's volumes too; *ret_caps is the capability set as bits. */
 int plan_check_container(const Bulkhead__V1__ContainerPlan *plan, const struct sandbox *sandbox,

@@ -1,4 +1,5 @@
-/* A container's directory on disk: <pod_dir>/containers/<name>/{upper,work}, fresh at each start. */
+/* A container's directory on disk: <pod_dir>/containers/<name>/{upper,work}, fresh at each start.
+ */
 #ifndef NODEAGENT_SHIM_ROOTFS_H
 #define NODEAGENT_SHIM_ROOTFS_H
 
@@ -10,8 +11,8 @@
 int rootfs_directory_open(const char *pod_dir, const char *name, struct error *err);
 
 /*
- * Makes empty upper and work directories, upper's root owned by uid:gid. What an earlier run left is
- * moved aside; *ret_pidfd is the child that removes it, or -1.
+ * Makes empty upper and work directories, upper's root owned by uid:gid. What an earlier run left
+ * is moved aside; *ret_pidfd is the child that removes it, or -1.
  */
 int rootfs_prepare(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, int *ret_pidfd,
 	struct error *err);

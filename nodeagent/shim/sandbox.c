@@ -27,12 +27,21 @@
 
 void sandbox_init(struct sandbox *sandbox)
 {
-	*sandbox = (struct sandbox){ .proc_fd = -1, .user_fd = -1, .net_fd = -1, .ipc_fd = -1,
-		.uts_fd = -1, .layer_userns_fd = -1, .netlink_fd = -1, .inet_fd = -1, .pod_dirfd = -1,
-		.log_dirfd = -1, .scratch_dirfd = -1 };
+	*sandbox = (struct sandbox){ .proc_fd = -1,
+		.user_fd = -1,
+		.net_fd = -1,
+		.ipc_fd = -1,
+		.uts_fd = -1,
+		.layer_userns_fd = -1,
+		.netlink_fd = -1,
+		.inet_fd = -1,
+		.pod_dirfd = -1,
+		.log_dirfd = -1,
+		.scratch_dirfd = -1 };
 }
 
-/* A step that leaves something behind has an undo in sandbox_down(), which copes with half of it. */
+/* A step that leaves something behind has an undo in sandbox_down(), which copes with half of it.
+ */
 struct sandbox_step {
 	const char *name;
 	int (*run)(struct sandbox *sandbox, struct error *err);
@@ -106,11 +115,16 @@ static const char *context_of(const struct sandbox *s)
 
 static int make_scratch(struct sandbox *s, struct error *err)
 {
-	struct tmpfs_options scratch = { .size = SCRATCH_SIZE, .inodes = SCRATCH_INODES, .mode = 0700,
+	struct tmpfs_options scratch = { .size = SCRATCH_SIZE,
+		.inodes = SCRATCH_INODES,
+		.mode = 0700,
 		.attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 		.context = context_of(s) };
-	struct tmpfs_options shm = { .size = SHM_SIZE, .inodes = SHM_INODES, .mode = 01777,
-		.uid = s->root_uid, .gid = s->root_gid,
+	struct tmpfs_options shm = { .size = SHM_SIZE,
+		.inodes = SHM_INODES,
+		.mode = 01777,
+		.uid = s->root_uid,
+		.gid = s->root_gid,
 		.attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 		.context = context_of(s) };
 	cleanup_close int fd = tmpfs_make(&scratch, err);
@@ -131,8 +145,12 @@ static int volume_make(struct sandbox *s, size_t i, struct error *err)
 {
 	const Bulkhead__V1__Tmpfs *t = s->plan->tmpfs[i];
 	int secret = t->kind == BULKHEAD__V1__TMPFS_KIND__TMPFS_SECRET;
-	struct tmpfs_options options = { .size = t->size, .inodes = t->inodes, .uid = t->uid,
-		.gid = t->gid, .mode = t->mode, .noswap = secret,
+	struct tmpfs_options options = { .size = t->size,
+		.inodes = t->inodes,
+		.uid = t->uid,
+		.gid = t->gid,
+		.mode = t->mode,
+		.noswap = secret,
 		.attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 		.context = context_of(s) };
 	cleanup_close int fd = tmpfs_make(&options, err);
@@ -167,16 +185,17 @@ static int make_volumes(struct sandbox *s, struct error *err)
 	return 0;
 }
 
-static int write_lines(struct sandbox *s, const char *name, char **lines, size_t len,
-	struct error *err)
+static int write_lines(
+	struct sandbox *s, const char *name, char **lines, size_t len, struct error *err)
 {
-	cleanup_close int fd = openat(s->scratch_dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-		0644);
+	cleanup_close int fd =
+		openat(s->scratch_dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
 	if (fd < 0 || fchown(fd, s->root_uid, s->root_gid) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot make '%s'", name);
 	for (size_t i = 0; i < len; i++) {
-		if (fd_write_all(fd, lines[i], strlen(lines[i]), err) < 0 || fd_write_all(fd, "\n", 1, err) < 0)
+		if (fd_write_all(fd, lines[i], strlen(lines[i]), err) < 0 ||
+			fd_write_all(fd, "\n", 1, err) < 0)
 			return error_prefix(err, "etc file '%s'", name);
 	}
 	return 0;
@@ -310,14 +329,14 @@ int sandbox_tmpfs_find(const struct sandbox *sandbox, const char *name)
 	return -1;
 }
 
-int sandbox_volume_own(const struct sandbox *sandbox, const Bulkhead__V1__VolumeOwn *message,
-	struct error *err)
+int sandbox_volume_own(
+	const struct sandbox *sandbox, const Bulkhead__V1__VolumeOwn *message, struct error *err)
 {
 	int i = sandbox_tmpfs_find(sandbox, message->volume);
 
 	if (i < 0 || !sandbox->tmpfs[i].secret)
-		return error_set(err, ERR_NOT_FOUND, 0, "volume '%s' is no secret volume of this pod",
-			message->volume);
+		return error_set(err, ERR_NOT_FOUND, 0,
+			"volume '%s' is no secret volume of this pod", message->volume);
 	if (tmpfs_own(sandbox->tmpfs[i].dirfd, message->directory, message->uid, message->gid,
 		    message->group_readable, err) < 0)
 		return error_prefix(err, "volume '%s'", message->volume);

@@ -18,34 +18,34 @@
 #include "nodeagent/shim/id_map.h"
 
 #define SANDBOX_DIR         ".shim"
-#define SANDBOX_FDS         3                            /* netns, NETLINK_ROUTE, AF_INET */
+#define SANDBOX_FDS         3 /* netns, NETLINK_ROUTE, AF_INET */
 #define SANDBOX_TMPFS_MAX   64
-#define SANDBOX_SECRETS_MAX (IPC_FDS_MAX - SANDBOX_FDS)  /* their descriptors go in one message */
+#define SANDBOX_SECRETS_MAX (IPC_FDS_MAX - SANDBOX_FDS) /* their descriptors go in one message */
 
 struct sandbox_tmpfs {
-	int dirfd;     /* its root, open for reading; owned */
+	int dirfd; /* its root, open for reading; owned */
 	int secret;
 };
 
 struct sandbox {
-	Bulkhead__V1__SandboxPlan *plan;  /* owned; NULL while there is no sandbox */
-	struct id_map map;                /* empty with host_users */
-	uint32_t root_uid;                /* host ids of the pod's root */
+	Bulkhead__V1__SandboxPlan *plan; /* owned; NULL while there is no sandbox */
+	struct id_map map;               /* empty with host_users */
+	uint32_t root_uid;               /* host ids of the pod's root */
 	uint32_t root_gid;
-	int proc_fd;                      /* a procfs no path leads to */
-	int user_fd;                      /* namespaces; user_fd is -1 with host_users */
+	int proc_fd; /* a procfs no path leads to */
+	int user_fd; /* namespaces; user_fd is -1 with host_users */
 	int net_fd;
 	int ipc_fd;
 	int uts_fd;
-	int layer_userns_fd;              /* image ids on disk -> the pod's */
+	int layer_userns_fd; /* image ids on disk -> the pod's */
 	int netlink_fd;
 	int inet_fd;
 	int pod_dirfd;
 	int log_dirfd;
-	int scratch_dirfd;                /* the private tmpfs on <pod_dir>/.shim */
+	int scratch_dirfd; /* the private tmpfs on <pod_dir>/.shim */
 	struct cgroup_tree tree;
 	struct cgroup cgroup;
-	struct sandbox_tmpfs *tmpfs;      /* as plan->tmpfs */
+	struct sandbox_tmpfs *tmpfs; /* as plan->tmpfs */
 	size_t tmpfs_len;
 	int cgroup_made;
 };
@@ -69,7 +69,7 @@ size_t sandbox_fds(const struct sandbox *sandbox, int *ret);
 int sandbox_tmpfs_find(const struct sandbox *sandbox, const char *name);
 
 /* Chowns the staged directory of a secret volume; see VolumeOwn in ipc.proto. */
-int sandbox_volume_own(const struct sandbox *sandbox, const Bulkhead__V1__VolumeOwn *message,
-	struct error *err);
+int sandbox_volume_own(
+	const struct sandbox *sandbox, const Bulkhead__V1__VolumeOwn *message, struct error *err);
 
 #endif

@@ -52,15 +52,18 @@ static int build(const struct sandbox *sandbox, int *fds, struct error *err)
 	if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
 		return error_set(err, ERR_PRECONDITION, errno, "cannot make namespaces");
 	if (sethostname(plan->hostname, strlen(plan->hostname)) < 0)
-		return error_set(err, ERR_INVALID, errno, "hostname: cannot set '%s'", plan->hostname);
+		return error_set(
+			err, ERR_INVALID, errno, "hostname: cannot set '%s'", plan->hostname);
 	fds[FD_NETLINK] = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	fds[FD_INET] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fds[FD_NETLINK] < 0 || fds[FD_INET] < 0)
-		return error_set(err, ERR_INTERNAL, errno, "cannot open sockets in the pod's network");
+		return error_set(
+			err, ERR_INTERNAL, errno, "cannot open sockets in the pod's network");
 	if (loopback_up(fds[FD_INET], err) < 0)
 		return -1;
 	for (size_t i = 0; i < plan->n_sysctls; i++) {
-		if (sysctl_write(sandbox->proc_fd, plan->sysctls[i]->name, plan->sysctls[i]->value, err) < 0)
+		if (sysctl_write(sandbox->proc_fd, plan->sysctls[i]->name, plan->sysctls[i]->value,
+			    err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {

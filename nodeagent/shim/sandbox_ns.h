@@ -9,7 +9,8 @@ struct sandbox_ns {
 	int sock;
 };
 
-/* Starts the child. Ended by sandbox_ns_finish(), also on failure of what the caller did meanwhile. */
+/* Starts the child. Ended by sandbox_ns_finish(), also on failure of what the caller did meanwhile.
+ */
 int sandbox_ns_start(struct sandbox_ns *ret, const struct sandbox *sandbox, struct error *err);
 
 /* Waits for the child and moves its descriptors into 'sandbox'. */

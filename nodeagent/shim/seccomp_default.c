@@ -107,12 +107,17 @@ static const uint64_t personalities[] = { 0x0, 0x0008, 0x20000, 0x20008, 0xfffff
 
 static const int families[] = { AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET };
 
-#define FAMILIES_END  64
-#define LOW32         UINT64_C(0xffffffff)
-#define TIOCLINUX_NR  0x541cu
+#define FAMILIES_END 64
+#define LOW32        UINT64_C(0xffffffff)
+#define TIOCLINUX_NR 0x541cu
 
 static const uint64_t namespace_flags[] = {
-	CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
+	CLONE_NEWNS,
+	CLONE_NEWCGROUP,
+	CLONE_NEWUTS,
+	CLONE_NEWIPC,
+	CLONE_NEWUSER,
+	CLONE_NEWPID,
 	CLONE_NEWNET,
 };
 
@@ -130,8 +135,8 @@ static int granted_by_cap(const char *name, uint64_t caps)
 	return 0;
 }
 
-static int add(scmp_filter_ctx ctx, uint32_t action, const char *name, const struct scmp_arg_cmp *arg,
-	struct error *err)
+static int add(scmp_filter_ctx ctx, uint32_t action, const char *name,
+	const struct scmp_arg_cmp *arg, struct error *err)
 {
 	int nr = seccomp_syscall_resolve_name(name);
 	int rc;
@@ -139,8 +144,8 @@ static int add(scmp_filter_ctx ctx, uint32_t action, const char *name, const str
 	/* Unknown to this libseccomp: then the filter's ENOSYS answers. */
 	if (nr == __NR_SCMP_ERROR)
 		return 0;
-	rc = arg ? seccomp_rule_add_array(ctx, action, nr, 1, arg) :
-		   seccomp_rule_add_array(ctx, action, nr, 0, NULL);
+	rc = arg ? seccomp_rule_add_array(ctx, action, nr, 1, arg)
+		 : seccomp_rule_add_array(ctx, action, nr, 0, NULL);
 	/* Numbers below zero stand for system calls that this architecture lacks. */
 	if (rc < 0 && nr >= 0)
 		return error_set(err, ERR_INTERNAL, -rc, "seccomp: cannot add %s", name);
@@ -154,7 +159,8 @@ static int names_fill(scmp_filter_ctx ctx, uint64_t caps, struct error *err)
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-		uint32_t action = granted_by_cap(refused[i], caps) ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM);
+		uint32_t action =
+			granted_by_cap(refused[i], caps) ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM);
 
 		if (add(ctx, action, refused[i], NULL, err) < 0)
 			return -1;
@@ -172,8 +178,9 @@ static int families_fill(scmp_filter_ctx ctx, struct error *err)
 {
 	for (int family = 0; family < FAMILIES_END; family++) {
 		struct scmp_arg_cmp arg = SCMP_A0(SCMP_CMP_MASKED_EQ, LOW32, (uint64_t)family);
-		uint32_t action = family == AF_ALG || family == AF_VSOCK ? SCMP_ACT_ERRNO(EPERM) :
-									   SCMP_ACT_ERRNO(EAFNOSUPPORT);
+		uint32_t action = family == AF_ALG || family == AF_VSOCK
+					  ? SCMP_ACT_ERRNO(EPERM)
+					  : SCMP_ACT_ERRNO(EAFNOSUPPORT);
 		int open = 0;
 
 		for (size_t i = 0; i < ARRAY_LEN(families); i++)
@@ -189,23 +196,25 @@ static int arguments_fill(scmp_filter_ctx ctx, struct error *err)
 	const uint32_t eperm = SCMP_ACT_ERRNO(EPERM);
 	const struct scmp_arg_cmp sti = SCMP_A1(SCMP_CMP_MASKED_EQ, LOW32, TIOCSTI);
 	const struct scmp_arg_cmp lin = SCMP_A1(SCMP_CMP_MASKED_EQ, LOW32, TIOCLINUX_NR);
-	const struct scmp_arg_cmp newtime = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWTIME, CLONE_NEWTIME);
+	const struct scmp_arg_cmp newtime =
+		SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWTIME, CLONE_NEWTIME);
 
 	for (size_t i = 0; i < ARRAY_LEN(namespace_flags); i++) {
 		uint64_t flag = namespace_flags[i];
 		struct scmp_arg_cmp arg = SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag);
 
-		if (add(ctx, eperm, "clone", &arg, err) < 0 || add(ctx, eperm, "unshare", &arg, err) < 0)
+		if (add(ctx, eperm, "clone", &arg, err) < 0 ||
+			add(ctx, eperm, "unshare", &arg, err) < 0)
 			return -1;
 	}
-	if (add(ctx, eperm, "unshare", &newtime, err) < 0 || add(ctx, eperm, "ioctl", &sti, err) < 0 ||
-		add(ctx, eperm, "ioctl", &lin, err) < 0)
+	if (add(ctx, eperm, "unshare", &newtime, err) < 0 ||
+		add(ctx, eperm, "ioctl", &sti, err) < 0 || add(ctx, eperm, "ioctl", &lin, err) < 0)
 		return -1;
 	return families_fill(ctx, err);
 }
 
-int seccomp_default_build(scmp_filter_ctx ret[SECCOMP_FILTERS_MAX], uint64_t caps,
-	struct error *err)
+int seccomp_default_build(
+	scmp_filter_ctx ret[SECCOMP_FILTERS_MAX], uint64_t caps, struct error *err)
 {
 	scmp_filter_ctx names = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	scmp_filter_ctx arguments = seccomp_init(SCMP_ACT_ALLOW);
@@ -214,7 +223,8 @@ int seccomp_default_build(scmp_filter_ctx ret[SECCOMP_FILTERS_MAX], uint64_t cap
 		error_set(err, ERR_INTERNAL, 0, "seccomp: cannot start a filter");
 		goto fail;
 	}
-	/* 32-bit calls (and x32 ones, which libseccomp treats likewise) have other numbers: never let in. */
+	/* 32-bit calls (and x32 ones, which libseccomp treats likewise) have other numbers: never
+	 * let in. */
 	seccomp_attr_set(names, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	seccomp_attr_set(arguments, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	seccomp_attr_set(names, SCMP_FLTATR_CTL_OPTIMIZE, 2);

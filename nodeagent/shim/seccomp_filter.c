@@ -20,8 +20,9 @@
 #include "nodeagent/shim/sys.h"
 
 /* Capabilities that RuntimeDefault's rules ask about: others make no other filter. */
-#define DEFAULT_CAPS \
-	(UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_SYS_CHROOT | UINT64_C(1) << CAP_SYS_TIME)
+#define DEFAULT_CAPS                                                                               \
+	(UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_SYS_CHROOT |                           \
+		UINT64_C(1) << CAP_SYS_TIME)
 
 static void filter_done(struct seccomp_filter *f)
 {
@@ -54,8 +55,8 @@ void seccomp_cache_done(struct seccomp_cache *cache)
 static int key_same(const struct seccomp_key *a, const struct seccomp_key *b)
 {
 	return a->localhost == b->localhost && a->dev == b->dev && a->ino == b->ino &&
-		a->size == b->size && a->ctime.tv_sec == b->ctime.tv_sec &&
-		a->ctime.tv_nsec == b->ctime.tv_nsec && a->caps == b->caps;
+	       a->size == b->size && a->ctime.tv_sec == b->ctime.tv_sec &&
+	       a->ctime.tv_nsec == b->ctime.tv_nsec && a->caps == b->caps;
 }
 
 static struct seccomp_filter *find(struct seccomp_cache *cache, const struct seccomp_key *key)
@@ -84,7 +85,8 @@ static int contexts_build(scmp_filter_ctx *ctx, size_t *ret_len, const struct se
 		return error_set(err, ERR_INTERNAL, errno, "uname");
 	if (fd_read_all(profile_fd, SECCOMP_PROFILE_SIZE_MAX, &json, &size, err) < 0)
 		return error_prefix(err, "seccomp profile");
-	return seccomp_profile_build(ctx, json, size, key->caps, seccomp_kernel_of(name.release), err);
+	return seccomp_profile_build(
+		ctx, json, size, key->caps, seccomp_kernel_of(name.release), err);
 }
 
 /* In the child: compiles into the memfds and reports. Never returns. */
@@ -100,15 +102,16 @@ static _Noreturn void compile(const struct seccomp_filter *f, int profile_fd, in
 			int rc = seccomp_export_bpf(ctx[i], f->fds[i]);
 
 			if (rc < 0)
-				error_set(&err, ERR_INTERNAL, -rc, "seccomp: cannot compile the filter");
+				error_set(&err, ERR_INTERNAL, -rc,
+					"seccomp: cannot compile the filter");
 		}
 	}
 	sys_send_fds(answer_fd, &err, sizeof(err), NULL, 0);
 	_exit(0);
 }
 
-static int start(struct seccomp_filter *f, const struct seccomp_key *key, int profile_fd,
-	struct error *err)
+static int start(
+	struct seccomp_filter *f, const struct seccomp_key *key, int profile_fd, struct error *err)
 {
 	struct clone_args args = { .flags = CLONE_PIDFD };
 	int pair[2];
@@ -193,13 +196,16 @@ void seccomp_prefetch(struct seccomp_cache *cache, uint64_t caps)
 
 static int profile_open(const char *path, struct seccomp_key *key, int *ret_fd, struct error *err)
 {
-	cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	cleanup_close int fd =
+		open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot open seccomp profile '%s'", path);
+		return error_set(
+			err, error_code_of(errno), errno, "cannot open seccomp profile '%s'", path);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return error_set(err, ERR_INVALID, 0, "seccomp profile '%s' is not a regular file", path);
+		return error_set(
+			err, ERR_INVALID, 0, "seccomp profile '%s' is not a regular file", path);
 	key->localhost = 1;
 	key->dev = st.st_dev;
 	key->ino = st.st_ino;
@@ -244,8 +250,8 @@ int seccomp_read(const struct seccomp_filter *filter, size_t i, struct sock_filt
 	if (fstat(filter->fds[i], &st) < 0 || st.st_size == 0 ||
 		(size_t)st.st_size % sizeof(*program) != 0 ||
 		(size_t)st.st_size / sizeof(*program) > BPF_MAXINSNS)
-		return error_set(err, ERR_INVALID, 0, "seccomp: the filter is larger than %d instructions",
-			BPF_MAXINSNS);
+		return error_set(err, ERR_INVALID, 0,
+			"seccomp: the filter is larger than %d instructions", BPF_MAXINSNS);
 	program = malloc((size_t)st.st_size);
 	if (!program || pread(filter->fds[i], program, (size_t)st.st_size, 0) != st.st_size)
 		return error_set(err, ERR_INTERNAL, errno, "seccomp: cannot read the filter");

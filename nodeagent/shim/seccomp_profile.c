@@ -80,13 +80,15 @@ static int keys_check(json_t *object, const char *field, const char *const *keys
 
 	if (!json_is_object(object))
 		return bad(err, field, "must be an object");
-	json_object_foreach(object, key, value) {
+	json_object_foreach(object, key, value)
+	{
 		size_t i = 0;
 
 		while (i < keys_len && strcmp(keys[i], key) != 0)
 			i++;
 		if (i == keys_len)
-			return error_set(err, ERR_INVALID, 0, "%s: '%.64s' is not known; remove it", field, key);
+			return error_set(err, ERR_INVALID, 0, "%s: '%.64s' is not known; remove it",
+				field, key);
 	}
 	return 0;
 }
@@ -100,7 +102,8 @@ static int string_list_check(json_t *list, const char *field, struct error *err)
 		return 0;
 	if (!json_is_array(list))
 		return bad(err, field, "must be a list of strings");
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		if (!json_is_string(item))
 			return bad(err, field, "must be a list of strings");
 	}
@@ -149,7 +152,8 @@ static int caps_match(const struct build *b, json_t *list, int all)
 	size_t i;
 	json_t *item;
 
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		int cap = cap_number(json_string_value(item));
 		int there = cap >= 0 && (b->caps & (UINT64_C(1) << cap)) != 0;
 
@@ -172,7 +176,8 @@ static int arch_listed(json_t *list)
 	size_t i;
 	json_t *item;
 
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		for (size_t k = 0; k < ARRAY_LEN(mine); k++) {
 			if (strcmp(json_string_value(item), mine[k][0]) == 0 ||
 				strcmp(json_string_value(item), mine[k][1]) == 0)
@@ -183,8 +188,8 @@ static int arch_listed(json_t *list)
 }
 
 /* 1 when the conditions of an includes (want = 1) or excludes (want = 0) object let the rule in. */
-static int conditions_hold(const struct build *b, json_t *object, const char *field, int want,
-	struct error *err)
+static int conditions_hold(
+	const struct build *b, json_t *object, const char *field, int want, struct error *err)
 {
 	static const char *const keys[] = { "caps", "arches", "minKernel" };
 	json_t *caps = json_object_get(object, "caps");
@@ -195,7 +200,8 @@ static int conditions_hold(const struct build *b, json_t *object, const char *fi
 	if (!object || json_is_null(object))
 		return 1;
 	if (keys_check(object, field, keys, ARRAY_LEN(keys), err) < 0 ||
-		string_list_check(caps, field, err) < 0 || string_list_check(arches, field, err) < 0)
+		string_list_check(caps, field, err) < 0 ||
+		string_list_check(arches, field, err) < 0)
 		return -1;
 	if (json_array_size(caps) > 0 && caps_match(b, caps, want) != want)
 		return 0;
@@ -232,7 +238,8 @@ static int arg_parse(json_t *object, struct scmp_arg_cmp *ret, struct error *err
 
 	if (keys_check(object, "syscalls.args", keys, ARRAY_LEN(keys), err) < 0)
 		return -1;
-	if (!json_object_get(object, "index") || value_of(object, "index", &index) < 0 || index >= ARGS_MAX)
+	if (!json_object_get(object, "index") || value_of(object, "index", &index) < 0 ||
+		index >= ARGS_MAX)
 		return bad(err, "syscalls.args.index", "is not in 0..5");
 	if (value_of(object, "value", &one) < 0 || value_of(object, "valueTwo", &two) < 0)
 		return bad(err, "syscalls.args.value", "must be a number from 0 to 2^63-1");
@@ -255,7 +262,8 @@ static int args_parse(json_t *list, struct scmp_arg_cmp *ret, unsigned *ret_len,
 		return 0;
 	if (!json_is_array(list) || json_array_size(list) > ARGS_MAX)
 		return bad(err, "syscalls.args", "must be a list of at most 6");
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		if (arg_parse(item, &ret[i], err) < 0)
 			return -1;
 	}
@@ -288,7 +296,8 @@ static int rule_add(struct build *b, uint32_t action, const char *name,
 
 		/* EEXIST: said twice. */
 		if (rc < 0 && rc != -EEXIST && nr >= 0)
-			return error_set(err, ERR_INVALID, -rc, "syscalls: cannot add a rule for '%s'", name);
+			return error_set(err, ERR_INVALID, -rc,
+				"syscalls: cannot add a rule for '%s'", name);
 		at += step;
 	} while (at < len);
 	return 0;
@@ -296,8 +305,8 @@ static int rule_add(struct build *b, uint32_t action, const char *name,
 
 static int syscall_entry(struct build *b, json_t *entry, struct error *err)
 {
-	static const char *const keys[] = { "names", "action", "errnoRet", "args", "comment", "includes",
-		"excludes" };
+	static const char *const keys[] = { "names", "action", "errnoRet", "args", "comment",
+		"includes", "excludes" };
 	json_t *names = json_object_get(entry, "names");
 	struct scmp_arg_cmp args[ARGS_MAX];
 	unsigned args_len;
@@ -325,14 +334,16 @@ static int syscall_entry(struct build *b, json_t *entry, struct error *err)
 	/* A rule that says what the default says is one that libseccomp refuses. */
 	if (!in || !out || action == b->default_action)
 		return 0;
-	json_array_foreach(names, i, name) {
+	json_array_foreach(names, i, name)
+	{
 		const char *text = json_string_value(name);
 
 		if (seccomp_syscall_resolve_name(text) == __NR_SCMP_ERROR) {
 			if (lets_through)
 				continue;
 			return error_set(err, ERR_INVALID, 0,
-				"syscalls: '%.64s' is not known here, so it cannot be restricted", text);
+				"syscalls: '%.64s' is not known here, so it cannot be restricted",
+				text);
 		}
 		if (rule_add(b, action, text, args, args_len, err) < 0)
 			return -1;
@@ -348,7 +359,8 @@ static int arch_add(struct build *b, json_t *list, struct error *err)
 
 	if (string_list_check(list, "architectures", err) < 0)
 		return -1;
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		for (size_t k = 0; k < ARRAY_LEN(sub_archs); k++) {
 			int rc;
 
@@ -357,14 +369,15 @@ static int arch_add(struct build *b, json_t *list, struct error *err)
 				continue;
 			rc = seccomp_arch_add(b->ctx, sub_archs[k].arch);
 			if (rc < 0 && rc != -EEXIST)
-				return error_set(err, ERR_INVALID, -rc, "architectures: cannot add '%s'",
-					sub_archs[k].name);
+				return error_set(err, ERR_INVALID, -rc,
+					"architectures: cannot add '%s'", sub_archs[k].name);
 		}
 	}
 	return 0;
 }
 
-/* "architectures" as OCI has it, or Docker's "archMap"; others than this machine's mean nothing here. */
+/* "architectures" as OCI has it, or Docker's "archMap"; others than this machine's mean nothing
+ * here. */
 static int archs_fill(struct build *b, json_t *root, struct error *err)
 {
 	static const char *const keys[] = { "architecture", "subArchitectures" };
@@ -379,7 +392,8 @@ static int archs_fill(struct build *b, json_t *root, struct error *err)
 		return 0;
 	if (!json_is_array(map))
 		return bad(err, "archMap", "must be a list");
-	json_array_foreach(map, i, entry) {
+	json_array_foreach(map, i, entry)
+	{
 		const char *name = json_string_value(json_object_get(entry, "architecture"));
 
 		if (keys_check(entry, "archMap", keys, ARRAY_LEN(keys), err) < 0)
@@ -389,8 +403,9 @@ static int archs_fill(struct build *b, json_t *root, struct error *err)
 		for (size_t k = 0; k < ARRAY_LEN(natives); k++) {
 			json_t *subs = json_object_get(entry, "subArchitectures");
 
-			if (natives[k].arch == seccomp_arch_native() && strcmp(natives[k].name, name) == 0 &&
-				subs && !json_is_null(subs) && arch_add(b, subs, err) < 0)
+			if (natives[k].arch == seccomp_arch_native() &&
+				strcmp(natives[k].name, name) == 0 && subs && !json_is_null(subs) &&
+				arch_add(b, subs, err) < 0)
 				return -1;
 		}
 	}
@@ -408,8 +423,8 @@ static int root_build(struct build *b, json_t *root, struct error *err)
 
 	if (keys_check(root, "profile", keys, ARRAY_LEN(keys), err) < 0 ||
 		action_parse(json_object_get(root, "defaultAction"),
-			json_object_get(root, "defaultErrnoRet"), "defaultAction", &b->default_action, NULL,
-			err) < 0)
+			json_object_get(root, "defaultErrnoRet"), "defaultAction",
+			&b->default_action, NULL, err) < 0)
 		return -1;
 	if (flags && !json_is_null(flags) && (!json_is_array(flags) || json_array_size(flags) > 0))
 		return error_set(err, ERR_UNSUPPORTED, 0, "flags: not honoured; remove them");
@@ -422,7 +437,8 @@ static int root_build(struct build *b, json_t *root, struct error *err)
 	seccomp_attr_set(b->ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (archs_fill(b, root, err) < 0)
 		return -1;
-	json_array_foreach(syscalls, i, entry) {
+	json_array_foreach(syscalls, i, entry)
+	{
 		if (syscall_entry(b, entry, err) < 0)
 			return error_prefix(err, "syscalls[%zu]", i);
 	}

@@ -26,12 +26,14 @@ int selinux_exec_label(int proc_dirfd, const char *label, struct error *err)
 
 	if (!selinux_enabled())
 		return error_set(err, ERR_PRECONDITION, 0,
-			"selinux_label '%s' is asked for but SELinux is not enabled on this node", label);
+			"selinux_label '%s' is asked for but SELinux is not enabled on this node",
+			label);
 	/* "thread-self" is a link of procfs itself, so links are allowed; other mounts are not. */
 	fd = sys_openat2(proc_dirfd, "thread-self/attr/exec", O_WRONLY, 0,
 		RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
 	if (fd < 0 || sys_fs_magic(fd) != PROC_SUPER_MAGIC)
-		return error_set(err, ERR_PRECONDITION, errno, "cannot open the process's attr/exec");
+		return error_set(
+			err, ERR_PRECONDITION, errno, "cannot open the process's attr/exec");
 	if (write(fd, label, size) != (ssize_t)size)
 		return error_set(err, ERR_INVALID, errno, "cannot take selinux_label '%s'", label);
 	return 0;

@@ -35,22 +35,22 @@ enum container_state {
 
 struct container {
 	struct container *next;
-	Bulkhead__V1__ContainerPlan *plan;  /* owned */
+	Bulkhead__V1__ContainerPlan *plan; /* owned */
 	enum container_state state;
-	uint32_t serial;                    /* of the plan's frame, to reply to */
+	uint32_t serial; /* of the plan's frame, to reply to */
 	uint64_t caps;
-	struct source process;              /* pidfd */
-	struct source status;               /* launch reports */
-	struct source output[CRI_STREAMS];  /* pipes, or the pty master as stdout */
+	struct source process;             /* pidfd */
+	struct source status;              /* launch reports */
+	struct source output[CRI_STREAMS]; /* pipes, or the pty master as stdout */
 	struct cri_log *log;
 	struct cgroup cgroup;
 	uint64_t oom_before;
-	int killed;                         /* we sent SIGKILL ourselves */
-	int stdin_fd;                       /* write end, held open */
+	int killed;   /* we sent SIGKILL ourselves */
+	int stdin_fd; /* write end, held open */
 	int fds[LAUNCH_FDS];
 	struct user user;
-	int ready;                          /* LAUNCH_READY came */
-	struct error error;                 /* why it did not start */
+	int ready;          /* LAUNCH_READY came */
+	struct error error; /* why it did not start */
 	int pid;
 	uint64_t received, cloned, mounted, exec;
 	uint64_t started_at;
@@ -63,21 +63,21 @@ struct exec {
 	struct exec *next;
 	uint64_t id;
 	uint32_t serial;
-	struct container *container;        /* borrowed; outlives its execs, which die with its pid 1 */
+	struct container *container; /* borrowed; outlives its execs, which die with its pid 1 */
 	struct source process;
 	struct source status;
-	int fds[3];                         /* for the agent */
+	int fds[3]; /* for the agent */
 	size_t fds_len;
 	int ready;
-	int started;                        /* ExecStarted was sent */
+	int started; /* ExecStarted was sent */
 	struct error error;
 };
 
 struct shim {
 	int epoll_fd;
-	int pid_ns_fd;                      /* our own, to come back to */
+	int pid_ns_fd; /* our own, to come back to */
 	const char *socket_path;
-	struct ipc *ipc;                    /* NULL while the agent is away */
+	struct ipc *ipc; /* NULL while the agent is away */
 	struct source link;
 	struct source listen;
 	struct sandbox sandbox;
@@ -135,8 +135,7 @@ int filters_load(struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, uin
 	struct launch *launch, struct error *err);
 void filters_free(struct launch *launch);
 /* Clones into the group where there is v2; the child enters the other hierarchies by itself. */
-void launch_cgroup(
-	struct launch *launch, const struct cgroup *cgroup, struct clone_args *args);
+void launch_cgroup(struct launch *launch, const struct cgroup *cgroup, struct clone_args *args);
 
 /* exec.c */
 void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial);

@@ -18,9 +18,9 @@ int filters_load(struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, uin
 	struct launch *launch, struct error *err)
 {
 	const struct seccomp_filter *filter;
-	const char *profile = plan->seccomp == BULKHEAD__V1__SECCOMP_KIND__SECCOMP_LOCALHOST ?
-					plan->seccomp_profile :
-					NULL;
+	const char *profile = plan->seccomp == BULKHEAD__V1__SECCOMP_KIND__SECCOMP_LOCALHOST
+				      ? plan->seccomp_profile
+				      : NULL;
 
 	if (plan->seccomp == BULKHEAD__V1__SECCOMP_KIND__SECCOMP_UNCONFINED)
 		return 0;
@@ -40,8 +40,7 @@ void filters_free(struct launch *launch)
 		free(launch->filters[i]);
 }
 
-void launch_cgroup(
-	struct launch *launch, const struct cgroup *cgroup, struct clone_args *args)
+void launch_cgroup(struct launch *launch, const struct cgroup *cgroup, struct clone_args *args)
 {
 	int group_fd = cgroup_clone_fd(cgroup);
 
@@ -61,7 +60,7 @@ static void close_pair(int pair[2])
 }
 
 struct ends {
-	int status[2];  /* [0] the shim's */
+	int status[2]; /* [0] the shim's */
 	int in[2];
 	int out[2];
 	int errors[2];
@@ -120,15 +119,16 @@ static int directories_prepare(struct shim *shim, struct container *c, struct er
 		const Bulkhead__V1__Mount *m = c->plan->mounts[i];
 
 		if (m->kind == BULKHEAD__V1__MOUNT_KIND__MOUNT_EMPTY_DIR &&
-			rootfs_empty_dir(s->pod_dirfd, m->volume, s->root_uid, s->root_gid, m->gid,
-				err) < 0)
+			rootfs_empty_dir(
+				s->pod_dirfd, m->volume, s->root_uid, s->root_gid, m->gid, err) < 0)
 			return -1;
 	}
-	if (rootfs_prepare(s->pod_dirfd, c->plan->name, s->root_uid, s->root_gid, &remover_fd, err) < 0)
+	if (rootfs_prepare(
+		    s->pod_dirfd, c->plan->name, s->root_uid, s->root_gid, &remover_fd, err) < 0)
 		return -1;
 	helper_watch(shim, remover_fd);
-	return cri_log_open(&c->log, s->log_dirfd, c->plan->name, c->plan->restart, CRI_FILE_SIZE_MAX,
-		err);
+	return cri_log_open(
+		&c->log, s->log_dirfd, c->plan->name, c->plan->restart, CRI_FILE_SIZE_MAX, err);
 }
 
 static int clone_container(struct container *c, struct launch *launch, struct ends *ends,

@@ -46,8 +46,8 @@ static int reap(int pidfd, int options, int *ret_status)
 	if (info.si_pid == 0)
 		return 0;
 	if (ret_status)
-		*ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) :
-							   W_EXITCODE(0, info.si_status);
+		*ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
+							 : W_EXITCODE(0, info.si_status);
 	return 1;
 }
 
@@ -68,12 +68,14 @@ int sys_open_tree(int dirfd, const char *path, unsigned flags)
 
 int sys_move_mount(int from_fd, int to_fd)
 {
-	return move_mount(from_fd, "", to_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	return move_mount(
+		from_fd, "", to_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 int sys_mount_setattr(int dirfd, const char *path, unsigned flags, const struct mount_attr *attr)
 {
-	return (int)syscall(SYS_mount_setattr, dirfd, path, flags | AT_EMPTY_PATH, attr, sizeof(*attr));
+	return (int)syscall(
+		SYS_mount_setattr, dirfd, path, flags | AT_EMPTY_PATH, attr, sizeof(*attr));
 }
 
 int sys_fsopen(const char *fs)
@@ -132,7 +134,7 @@ int sys_is_chardev(int fd, unsigned major_no, unsigned minor_no)
 	struct stat st;
 
 	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) == major_no &&
-		minor(st.st_rdev) == minor_no;
+	       minor(st.st_rdev) == minor_no;
 }
 
 uint64_t sys_fs_magic(int fd)
@@ -180,7 +182,9 @@ ssize_t sys_recv_fds(int sock, void *data, size_t size, int *fds, size_t *ret_le
 		char space[CMSG_SPACE(sizeof(int) * FDS_MAX)];
 	} control;
 	struct iovec iov = { .iov_base = data, .iov_len = size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
 	size_t room = *ret_len;
 	size_t got = 0;

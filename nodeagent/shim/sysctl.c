@@ -21,7 +21,8 @@ const struct sysctl_row sysctl_rows[] = {
 	{ "net.ipv4.ip_local_port_range", "net/ipv4/ip_local_port_range", CLONE_NEWNET },
 	{ "net.ipv4.tcp_syncookies", "net/ipv4/tcp_syncookies", CLONE_NEWNET },
 	{ "net.ipv4.ping_group_range", "net/ipv4/ping_group_range", CLONE_NEWNET },
-	{ "net.ipv4.ip_unprivileged_port_start", "net/ipv4/ip_unprivileged_port_start", CLONE_NEWNET },
+	{ "net.ipv4.ip_unprivileged_port_start", "net/ipv4/ip_unprivileged_port_start",
+		CLONE_NEWNET },
 	{ "net.ipv4.ip_local_reserved_ports", "net/ipv4/ip_local_reserved_ports", CLONE_NEWNET },
 	{ "net.ipv4.tcp_keepalive_time", "net/ipv4/tcp_keepalive_time", CLONE_NEWNET },
 	{ "net.ipv4.tcp_fin_timeout", "net/ipv4/tcp_fin_timeout", CLONE_NEWNET },
@@ -47,11 +48,13 @@ int sysctl_check(const char *name, const char *value, struct error *err)
 
 	if (!find(name))
 		return error_set(err, ERR_INVALID, 0,
-			"sysctls: '%.128s' is not one of the sysctls a pod may set; remove it", name);
+			"sysctls: '%.128s' is not one of the sysctls a pod may set; remove it",
+			name);
 	/* All of them are numbers, ranges or lists of numbers. */
 	if (len == 0 || len > VALUE_LEN_MAX || strspn(value, "0123456789 \t,-") != len)
 		return error_set(err, ERR_INVALID, 0,
-			"sysctls: %s: '%.128s' is not made of digits, ' ', ',' and '-'", name, value);
+			"sysctls: %s: '%.128s' is not made of digits, ' ', ',' and '-'", name,
+			value);
 	return 0;
 }
 
@@ -72,6 +75,7 @@ int sysctl_write(int proc_dirfd, const char *name, const char *value, struct err
 	if (sys_fs_magic(fd) != PROC_SUPER_MAGIC)
 		return error_set(err, ERR_DENIED, 0, "sysctl %s is not on procfs", name);
 	if (write(fd, value, size) != (ssize_t)size)
-		return error_set(err, ERR_INVALID, errno, "cannot set sysctl %s to '%s'", name, value);
+		return error_set(
+			err, ERR_INVALID, errno, "cannot set sysctl %s to '%s'", name, value);
 	return 0;
 }

@@ -10,9 +10,9 @@
 #include "lib/error.h"
 
 struct sysctl_row {
-	const char *name;   /* as in the manifest */
-	const char *path;   /* beneath /proc/sys */
-	int clone_flag;     /* CLONE_NEWIPC or CLONE_NEWNET: the namespace that keeps it apart */
+	const char *name; /* as in the manifest */
+	const char *path; /* beneath /proc/sys */
+	int clone_flag;   /* CLONE_NEWIPC or CLONE_NEWNET: the namespace that keeps it apart */
 };
 
 extern const struct sysctl_row sysctl_rows[];

@@ -78,8 +78,8 @@ static int own_fd(int fd, const char *name, const struct stat *st, const struct 
 	return 0;
 }
 
-static int own_entry(int dirfd, const char *name, const struct owner *owner, int depth,
-	struct error *err)
+static int own_entry(
+	int dirfd, const char *name, const struct owner *owner, int depth, struct error *err)
 {
 	cleanup_close int fd = -1;
 	struct stat st;
@@ -88,17 +88,20 @@ static int own_entry(int dirfd, const char *name, const struct owner *owner, int
 		return error_set(err, error_code_of(errno), errno, "cannot look at '%s'", name);
 	if (S_ISLNK(st.st_mode)) {
 		if (fchownat(dirfd, name, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) < 0)
-			return error_set(err, error_code_of(errno), errno, "cannot chown '%s'", name);
+			return error_set(
+				err, error_code_of(errno), errno, "cannot chown '%s'", name);
 		return 0;
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		return error_set(err, ERR_INVALID, 0, "'%s' is neither a file nor a directory", name);
+		return error_set(
+			err, ERR_INVALID, 0, "'%s' is neither a file nor a directory", name);
 	fd = sys_openat2(dirfd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
 		RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", name);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		return error_set(err, ERR_INVALID, 0, "'%s' is neither a file nor a directory", name);
+		return error_set(
+			err, ERR_INVALID, 0, "'%s' is neither a file nor a directory", name);
 	return own_fd(fd, name, &st, owner, depth, err);
 }
 
@@ -115,7 +118,8 @@ static int own_below(int dirfd, const struct owner *owner, int depth, struct err
 		return -1;
 	}
 	if (depth > OWN_DEPTH_MAX)
-		return error_set(err, ERR_INVALID, 0, "directories lie more than %d deep", OWN_DEPTH_MAX);
+		return error_set(
+			err, ERR_INVALID, 0, "directories lie more than %d deep", OWN_DEPTH_MAX);
 	while ((entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
@@ -130,7 +134,8 @@ int tmpfs_own(int dirfd, const char *name, uint32_t uid, uint32_t gid, int group
 {
 	struct owner owner = { uid, gid, group_readable };
 
-	if (name[0] == '\0' || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+	if (name[0] == '\0' || strchr(name, '/') || strcmp(name, ".") == 0 ||
+		strcmp(name, "..") == 0)
 		return error_set(err, ERR_INVALID, 0, "directory: '%s' is not a name", name);
 	return own_entry(dirfd, name, &owner, 0, err);
 }

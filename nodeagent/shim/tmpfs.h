@@ -7,14 +7,14 @@
 #include "lib/error.h"
 
 struct tmpfs_options {
-	uint64_t size;        /* bytes */
+	uint64_t size; /* bytes */
 	uint64_t inodes;
-	uint32_t uid;         /* of the root directory, as the kernel sees it */
+	uint32_t uid; /* of the root directory, as the kernel sees it */
 	uint32_t gid;
 	uint32_t mode;
-	int noswap;           /* asked for; kernels before 6.4 have no such thing */
-	unsigned attr;        /* MOUNT_ATTR_* */
-	const char *context;  /* SELinux mount context, or NULL */
+	int noswap;          /* asked for; kernels before 6.4 have no such thing */
+	unsigned attr;       /* MOUNT_ATTR_* */
+	const char *context; /* SELinux mount context, or NULL */
 };
 
 /* Returns the detached mount, which the caller owns, or -1. */
@@ -23,8 +23,8 @@ int tmpfs_make(const struct tmpfs_options *options, struct error *err);
 /*
  * Gives the directory 'name' beneath 'dirfd' and all below to uid:gid, following no link and
  * crossing no mount; with 'group_readable' files get |0040 and directories |0050. Directories keep
- * their user: bulkhead-secretd, which has no rights over others' directories, must empty them later.
- * Errors: ERR_INVALID (something that is neither file, directory nor link; too deep).
+ * their user: bulkhead-secretd, which has no rights over others' directories, must empty them
+ * later. Errors: ERR_INVALID (something that is neither file, directory nor link; too deep).
  */
 int tmpfs_own(int dirfd, const char *name, uint32_t uid, uint32_t gid, int group_readable,
 	struct error *err);

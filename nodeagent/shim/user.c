@@ -21,7 +21,8 @@ struct field {
 	size_t len;
 };
 
-/* Splits the line at *p at colons and moves *p behind it. Returns the number of fields, 0 at end. */
+/* Splits the line at *p at colons and moves *p behind it. Returns the number of fields, 0 at end.
+ */
 static size_t line_split(const char **p, struct field *fields)
 {
 	size_t n = 0;
@@ -72,7 +73,8 @@ static int all_digits(const char *text, size_t len)
 static int id_checked(uint64_t value, const char *what, uint32_t *ret, struct error *err)
 {
 	if (value > ID_MAX)
-		return error_set(err, ERR_INVALID, 0, "%s %" PRIu64 " is beyond %u", what, value, ID_MAX);
+		return error_set(
+			err, ERR_INVALID, 0, "%s %" PRIu64 " is beyond %u", what, value, ID_MAX);
 	*ret = (uint32_t)value;
 	return 0;
 }
@@ -85,8 +87,8 @@ struct passwd_row {
 };
 
 /* Finds by name or (name NULL) by uid. 1 found, 0 not. Lines that make no sense are passed over. */
-static int passwd_find(const char *passwd, const char *name, size_t len, uint32_t uid,
-	struct passwd_row *ret)
+static int passwd_find(
+	const char *passwd, const char *name, size_t len, uint32_t uid, struct passwd_row *ret)
 {
 	struct field f[FIELDS_MAX];
 	size_t n;
@@ -96,7 +98,8 @@ static int passwd_find(const char *passwd, const char *name, size_t len, uint32_
 		uint64_t row_gid;
 
 		if (n < 6 || !number_parse(f[2].text, f[2].len, &row_uid) ||
-			!number_parse(f[3].text, f[3].len, &row_gid) || row_uid > ID_MAX || row_gid > ID_MAX)
+			!number_parse(f[3].text, f[3].len, &row_gid) || row_uid > ID_MAX ||
+			row_gid > ID_MAX)
 			continue;
 		if (name ? !field_is(&f[0], name, len) : row_uid != uid)
 			continue;
@@ -114,8 +117,8 @@ static int group_find(const char *group, const char *name, size_t len, uint32_t 
 	while ((n = line_split(&group, f)) > 0) {
 		uint64_t gid;
 
-		if (n >= 3 && field_is(&f[0], name, len) && number_parse(f[2].text, f[2].len, &gid) &&
-			gid <= ID_MAX) {
+		if (n >= 3 && field_is(&f[0], name, len) &&
+			number_parse(f[2].text, f[2].len, &gid) && gid <= ID_MAX) {
 			*ret = (uint32_t)gid;
 			return 1;
 		}
@@ -146,14 +149,15 @@ static int group_add(struct user *user, uint32_t gid, struct error *err)
 			return 0;
 	}
 	if (user->groups_len >= USER_GROUPS_MAX)
-		return error_set(err, ERR_EXHAUSTED, 0, "user is in more than %d groups", USER_GROUPS_MAX);
+		return error_set(
+			err, ERR_EXHAUSTED, 0, "user is in more than %d groups", USER_GROUPS_MAX);
 	user->groups[user->groups_len++] = gid;
 	return 0;
 }
 
 /* The groups of /etc/group that list the user as a member. */
-static int groups_of_image(struct user *user, const char *group, const struct field *name,
-	struct error *err)
+static int groups_of_image(
+	struct user *user, const char *group, const struct field *name, struct error *err)
 {
 	struct field f[FIELDS_MAX];
 	size_t n;
@@ -186,12 +190,13 @@ static int user_part(struct user *user, const struct user_request *request, cons
 		return passwd_find(passwd, NULL, 0, user->uid, ret_row);
 	}
 	if (all_digits(request->user, len))
-		return error_set(err, ERR_INVALID, 0, "uid %.*s is beyond %u", (int)len, request->user,
-			ID_MAX);
+		return error_set(err, ERR_INVALID, 0, "uid %.*s is beyond %u", (int)len,
+			request->user, ID_MAX);
 	found = passwd_find(passwd, request->user, len, 0, ret_row);
 	if (!found)
 		return error_set(err, ERR_INVALID, 0,
-			"the image's user '%.*s' is not in its /etc/passwd; set securityContext.runAsUser",
+			"the image's user '%.*s' is not in its /etc/passwd; set "
+			"securityContext.runAsUser",
 			(int)len, request->user);
 	user->uid = ret_row->uid;
 	return 1;
@@ -213,7 +218,8 @@ static int group_part(struct user *user, const struct user_request *request, con
 		return id_checked(number, "gid", &user->gid, err);
 	if (!group_find(group, name, len, &user->gid))
 		return error_set(err, ERR_INVALID, 0,
-			"the image's group '%.64s' is not in its /etc/group; set securityContext.runAsGroup",
+			"the image's group '%.64s' is not in its /etc/group; set "
+			"securityContext.runAsGroup",
 			name);
 	return 0;
 }
@@ -227,11 +233,13 @@ int user_resolve(struct user *ret, const struct user_request *request, const cha
 	struct passwd_row row;
 	int known = user_part(&user, request, passwd, len, &row, err);
 
-	if (known < 0 || group_part(&user, request, group, group_name, known ? &row : NULL, err) < 0)
+	if (known < 0 ||
+		group_part(&user, request, group, group_name, known ? &row : NULL, err) < 0)
 		return -1;
 	if (request->must_be_non_root && user.uid == 0)
 		return error_set(err, ERR_DENIED, 0,
-			"runAsNonRoot is set but the container would run as uid 0 (image user '%.64s'); set "
+			"runAsNonRoot is set but the container would run as uid 0 (image user "
+			"'%.64s'); set "
 			"securityContext.runAsUser to another uid",
 			request->user);
 	for (size_t i = 0; i < request->groups_len; i++) {
@@ -254,8 +262,8 @@ int user_file_read(int root_dirfd, const char *path, char **ret, struct error *e
 	struct stat st;
 	size_t size;
 	/* O_NONBLOCK: the image may have put a FIFO there. */
-	cleanup_close int fd = path_open_in_root(root_dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY,
-		&open_err);
+	cleanup_close int fd =
+		path_open_in_root(root_dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, &open_err);
 
 	if (fd < 0 && open_err.sys == ENOENT) {
 		*ret = strdup("");
@@ -266,7 +274,8 @@ int user_file_read(int root_dirfd, const char *path, char **ret, struct error *e
 		return -1;
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return error_set(err, ERR_INVALID, 0, "'%s' of the image is not a regular file", path);
+		return error_set(
+			err, ERR_INVALID, 0, "'%s' of the image is not a regular file", path);
 	if (fd_read_all(fd, USER_FILE_MAX, ret, &size, err) < 0)
 		return error_prefix(err, "'%s' of the image", path);
 	return 0;

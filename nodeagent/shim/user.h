@@ -15,14 +15,14 @@
 #define USER_GROUPS_MAX 128
 
 struct user_request {
-	const char *user;     /* the image's USER: "", "uid", "name", "uid:gid", "name:group"... */
-	int uid_set;          /* 'uid' wins over 'user' */
+	const char *user; /* the image's USER: "", "uid", "name", "uid:gid", "name:group"... */
+	int uid_set;      /* 'uid' wins over 'user' */
 	uint32_t uid;
 	int gid_set;
 	uint32_t gid;
 	const uint32_t *groups;
 	size_t groups_len;
-	int strict;           /* only 'groups', none of the image's */
+	int strict; /* only 'groups', none of the image's */
 	int must_be_non_root;
 };
 
@@ -31,7 +31,7 @@ struct user {
 	uint32_t gid;
 	uint32_t groups[USER_GROUPS_MAX];
 	size_t groups_len;
-	char home[PATH_MAX];  /* "/" when the image says nothing */
+	char home[PATH_MAX]; /* "/" when the image says nothing */
 };
 
 /*

@@ -1,6 +1,7 @@
 /*
  * How long a pod's sandbox and first container take, stage by stage: medians of N runs of the real
- * shim. Usage (as root): bench_shim [N]. tests/bench/bench_runtimes.sh runs runc and crun beside it.
+ * shim. Usage (as root): bench_shim [N]. tests/bench/bench_runtimes.sh runs runc and crun beside
+ * it.
  */
 #include "tests/priv/shim_harness.h"
 

@@ -103,12 +103,16 @@ static void layer_make(const char *path)
 	char build[PATH_MAX];
 
 	build_dir(build, sizeof(build));
-	run_host("mkdir -p %s && cd %s && mkdir bin dev proc sys tmp etc root data && chmod 1777 tmp && "
+	run_host("mkdir -p %s && cd %s && mkdir bin dev proc sys tmp etc root data && chmod 1777 "
+		 "tmp && "
 		 "cp /bin/busybox bin/busybox && cp %s/tests/priv/workload bin/workload && "
-		 "for a in sh cat echo ls sleep id true false mkdir touch head dd printf env pwd stty tty grep "
-		 "readlink kill stat ps hostname awk wc mount ln rm test tail yes; do ln -s busybox bin/$a; done",
+		 "for a in sh cat echo ls sleep id true false mkdir touch head dd printf env pwd "
+		 "stty tty grep "
+		 "readlink kill stat ps hostname awk wc mount ln rm test tail yes; do ln -s "
+		 "busybox bin/$a; done",
 		path, path, build);
-	run_host("cd %s && printf 'root:x:0:0:root:/root:/bin/sh\\nalice:x:1000:1000::/home/alice:/bin/sh\\n"
+	run_host("cd %s && printf "
+		 "'root:x:0:0:root:/root:/bin/sh\\nalice:x:1000:1000::/home/alice:/bin/sh\\n"
 		 "toor:x:0:0::/:/bin/sh\\n' >etc/passwd && "
 		 "printf 'root:x:0:\\nalice:x:1000:\\nextra:x:2000:alice\\n' >etc/group",
 		path);
@@ -127,8 +131,8 @@ static void tmpfs_add(struct pod *p, const char *name, int secret, uint32_t uid,
 
 	bulkhead__v1__tmpfs__init(&p->tmpfs[i]);
 	p->tmpfs[i].name = (char *)(uintptr_t)name;
-	p->tmpfs[i].kind = secret ? BULKHEAD__V1__TMPFS_KIND__TMPFS_SECRET :
-				    BULKHEAD__V1__TMPFS_KIND__TMPFS_EMPTY_DIR;
+	p->tmpfs[i].kind = secret ? BULKHEAD__V1__TMPFS_KIND__TMPFS_SECRET
+				  : BULKHEAD__V1__TMPFS_KIND__TMPFS_EMPTY_DIR;
 	p->tmpfs[i].size = 65536;
 	p->tmpfs[i].inodes = 32;
 	p->tmpfs[i].uid = uid;
@@ -365,12 +369,14 @@ static void box_shell(struct box *b, const char *script)
 	box_args(b, "/bin/sh", "-c", script, NULL);
 }
 
-static void box_mount(struct box *b, int tmpfs, const char *volume, const char *target, int read_only)
+static void box_mount(
+	struct box *b, int tmpfs, const char *volume, const char *target, int read_only)
 {
 	Bulkhead__V1__Mount *m = &b->mounts[b->plan.n_mounts];
 
 	bulkhead__v1__mount__init(m);
-	m->kind = tmpfs ? BULKHEAD__V1__MOUNT_KIND__MOUNT_TMPFS : BULKHEAD__V1__MOUNT_KIND__MOUNT_EMPTY_DIR;
+	m->kind = tmpfs ? BULKHEAD__V1__MOUNT_KIND__MOUNT_TMPFS
+			: BULKHEAD__V1__MOUNT_KIND__MOUNT_EMPTY_DIR;
 	m->volume = (char *)(uintptr_t)volume;
 	m->target = (char *)(uintptr_t)target;
 	m->read_only = read_only;
@@ -426,7 +432,8 @@ static struct ending box_wait(struct pod *p, const char *name)
 	return ret;
 }
 
-/* The text of a container's log without the CRI stamps; pieces put together. The caller frees it. */
+/* The text of a container's log without the CRI stamps; pieces put together. The caller frees it.
+ */
 static char *box_log(struct pod *p, const char *name, unsigned restart)
 {
 	char path[512];
@@ -447,7 +454,8 @@ static char *box_log(struct pod *p, const char *name, unsigned restart)
 		len = (size_t)(end - line);
 		/* stamp, stream, tag */
 		assert_true(len >= 40 && line[29] == 'Z' && strncmp(line + 30, " std", 4) == 0);
-		assert_true(line[38] == 'F' || line[38] == 'P' || line[37] == 'F' || line[37] == 'P');
+		assert_true(
+			line[38] == 'F' || line[38] == 'P' || line[37] == 'F' || line[37] == 'P');
 		memcpy(text + n, line + 40, len - 40);
 		n += len - 40;
 		if (line[38] == 'F')
@@ -493,7 +501,8 @@ static char *box_exec(struct pod *p, const char *name, const char *script, int *
 		fail_msg("%s", started->error->text);
 	assert_int_equal(frame.fds_len, 3);
 	for (size_t i = 0; i < 2; i++)
-		assert_int_equal(fd_read_all(frame.fds[i + 1], 1 << 20, &out[i], &size, &test_err), 0);
+		assert_int_equal(
+			fd_read_all(frame.fds[i + 1], 1 << 20, &out[i], &size, &test_err), 0);
 	ipc_frame_done(&frame);
 	bulkhead__v1__exec_started__free_unpacked(started, NULL);
 	exited = (Bulkhead__V1__ExecExited *)pod_recv(p, IPC_EXEC_EXITED, &frame);
@@ -519,17 +528,17 @@ static void box_signal(struct pod *p, const char *name, int sig)
 	pod_send(p, IPC_CONTAINER_KILL, &kill_message.base);
 }
 
-#define assert_has(text, part)                                                       \
-	do {                                                                         \
-		const char *text_ = (text);                                          \
-                                                                                     \
-		if (!text_ || !strstr(text_, (part)))                                \
-			fail_msg("'%s' is not in:\n%s", (part), text_ ? text_ : "");  \
+#define assert_has(text, part)                                                                     \
+	do {                                                                                       \
+		const char *text_ = (text);                                                        \
+                                                                                                   \
+		if (!text_ || !strstr(text_, (part)))                                              \
+			fail_msg("'%s' is not in:\n%s", (part), text_ ? text_ : "");               \
 	} while (0)
-#define assert_has_not(text, part)                                                   \
-	do {                                                                         \
-		if (strstr((text), (part)))                                          \
-			fail_msg("'%s' is in:\n%s", (part), (text));                 \
+#define assert_has_not(text, part)                                                                 \
+	do {                                                                                       \
+		if (strstr((text), (part)))                                                        \
+			fail_msg("'%s' is in:\n%s", (part), (text));                               \
 	} while (0)
 
 /* One pod a test, cleaned up whatever happens. */

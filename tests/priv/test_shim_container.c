@@ -4,7 +4,8 @@
 #include <regex.h>
 #include <sys/xattr.h>
 
-#define CRI_LINE "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{9}Z (stdout|stderr) [FP] "
+#define CRI_LINE                                                                                   \
+	"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{9}Z (stdout|stderr) [FP] "
 
 static void cap_add(struct box *b, const char *name)
 {
@@ -18,14 +19,18 @@ static void user_set(struct box *b, uint32_t uid, uint32_t gid)
 	b->plan.uid_set = b->plan.gid_set = 1;
 }
 
-static const char identity[] = "grep -e ^Uid -e ^Gid -e ^Groups -e ^Cap -e ^NoNew -e ^Seccomp: /proc/self/status; "
-			       "echo HOME=$HOME";
+static const char identity[] =
+	"grep -e ^Uid -e ^Gid -e ^Groups -e ^Cap -e ^NoNew -e ^Seccomp: /proc/self/status; "
+	"echo HOME=$HOME";
 
 static void check_identity(const char *text)
 {
-	assert_has(text, "Uid:\t1000\t1000\t1000\t1000\nGid:\t1000\t1000\t1000\t1000\nGroups:\t1000 2000");
-	assert_has(text, "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n"
-			 "CapBnd:\t0000000000000400\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+	assert_has(text,
+		"Uid:\t1000\t1000\t1000\t1000\nGid:\t1000\t1000\t1000\t1000\nGroups:\t1000 2000");
+	assert_has(text,
+		"CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n"
+		"CapBnd:\t0000000000000400\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:"
+		"\t2\n");
 	assert_has(text, "HOME=/home/alice\n");
 }
 
@@ -42,8 +47,9 @@ static void ordinary_user_has_no_capability(void **state)
 	b.groups[0] = 1000;
 	b.plan.n_groups = 1;
 	cap_add(&b, "CAP_NET_BIND_SERVICE");
-	box_shell(&b, "grep -e ^Uid -e ^Gid -e ^Groups -e ^Cap -e ^NoNew -e ^Seccomp: /proc/self/status; "
-		      "echo HOME=$HOME; sleep 1000");
+	box_shell(&b,
+		"grep -e ^Uid -e ^Gid -e ^Groups -e ^Cap -e ^NoNew -e ^Seccomp: /proc/self/status; "
+		"echo HOME=$HOME; sleep 1000");
 	box_start(p, &b);
 	exec_text = box_exec(p, "main", identity, NULL);
 	check_identity(exec_text);
@@ -68,10 +74,13 @@ static void root_has_what_was_given(void **state)
 	exec_text = box_exec(p, "main", identity, NULL);
 	text = box_log(p, "main", 0);
 	/* Not CAP_SYS_ADMIN, which loading the filter without no_new_privs took. */
-	assert_has(text, "CapInh:\t0000000000000000\nCapPrm:\t0000000000080001\nCapEff:\t0000000000080001\n"
-			 "CapBnd:\t0000000000080001\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t2\n");
+	assert_has(text,
+		"CapInh:\t0000000000000000\nCapPrm:\t0000000000080001\nCapEff:\t0000000000080001\n"
+		"CapBnd:\t0000000000080001\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:"
+		"\t2\n");
 	assert_has(exec_text, "CapPrm:\t0000000000080001\nCapEff:\t0000000000080001\n"
-			      "CapBnd:\t0000000000080001\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t2\n");
+			      "CapBnd:\t0000000000080001\nCapAmb:\t0000000000000000\nNoNewPrivs:"
+			      "\t0\nSeccomp:\t2\n");
 }
 
 static void unconfined_user_without_nnp_has_nothing_either(void **state)
@@ -87,7 +96,8 @@ static void unconfined_user_without_nnp_has_nothing_either(void **state)
 	cap_add(&b, "CAP_CHOWN");
 	box_shell(&b, identity);
 	text = box_run(p, &b, NULL);
-	assert_has(text, "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000001\n");
+	assert_has(text, "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:"
+			 "\t0000000000000001\n");
 	b.plan.restart = 1;
 	b.plan.seccomp = BULKHEAD__V1__SECCOMP_KIND__SECCOMP_UNCONFINED;
 	free(take_ptr(text));
@@ -98,8 +108,10 @@ static void unconfined_user_without_nnp_has_nothing_either(void **state)
 /* CVE-2019-11245: whatever way a user is written, root is found out, at each start. */
 static void non_root_is_judged_by_the_effective_uid(void **state)
 {
-	static const char *const refused[] = { "", "0", "00", "root", "toor", "root:alice", "0:1000" };
-	static const char *const unknown[] = { "nobody", "-1", "0x0", " 0", "4294967296", "2147483648" };
+	static const char *const refused[] = { "", "0", "00", "root", "toor", "root:alice",
+		"0:1000" };
+	static const char *const unknown[] = { "nobody", "-1", "0x0", " 0", "4294967296",
+		"2147483648" };
 	struct pod *p = *state;
 	struct box b;
 	struct ending e;
@@ -116,7 +128,8 @@ static void non_root_is_judged_by_the_effective_uid(void **state)
 			b.plan.user = (char *)(uintptr_t)refused[i];
 			text = box_try(p, &b, NULL);
 			assert_non_null(text);
-			assert_has(text, "runAsNonRoot is set but the container would run as uid 0");
+			assert_has(
+				text, "runAsNonRoot is set but the container would run as uid 0");
 		}
 		for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
 			b.plan.user = (char *)(uintptr_t)unknown[i];
@@ -145,8 +158,10 @@ static void mounts_are_as_they_should(void **state)
 	box_init(&b, p, "main");
 	box_mount(&b, 0, "data", "/data/deep/er", 0);
 	box_mount(&b, 0, "data", "/ro", 1);
-	box_shell(&b, "cat /proc/self/mountinfo; touch /data/deep/er/x && echo written; touch /ro/y; "
-		      "ls -l /dev; stat -c '%t:%T' /dev/null; touch /dev/mqueue/q /dev/shm/s && echo shared");
+	box_shell(&b,
+		"cat /proc/self/mountinfo; touch /data/deep/er/x && echo written; touch /ro/y; "
+		"ls -l /dev; stat -c '%t:%T' /dev/null; touch /dev/mqueue/q /dev/shm/s && echo "
+		"shared");
 	text = box_run(p, &b, NULL);
 	assert_has(text, " / / rw,nosuid,nodev,relatime - overlay overlay rw,");
 	assert_has(text, " / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw");
@@ -213,8 +228,8 @@ static char *cgroup_value(struct pod *p, const char *v1, const char *v2)
 {
 	char script[256];
 
-	snprintf(script, sizeof(script), "cat /sys/fs/cgroup/%s 2>/dev/null || cat /sys/fs/cgroup/%s", v1,
-		v2);
+	snprintf(script, sizeof(script),
+		"cat /sys/fs/cgroup/%s 2>/dev/null || cat /sys/fs/cgroup/%s", v1, v2);
 	return box_exec(p, "main", script, NULL);
 }
 
@@ -358,7 +373,8 @@ static void what_cannot_run_is_said(void **state)
 	pod_up(p);
 	box_init(&b, p, "main");
 	box_args(&b, "nothing-here", NULL);
-	assert_has(box_try(p, &b, NULL), "container 'main': program: cannot find 'nothing-here' in $PATH");
+	assert_has(box_try(p, &b, NULL),
+		"container 'main': program: cannot find 'nothing-here' in $PATH");
 	box_args(&b, "/etc/passwd", NULL);
 	assert_has(box_try(p, &b, NULL), "cannot run '/etc/passwd': Permission denied");
 	box_args(&b, "/bin", NULL);
@@ -397,8 +413,9 @@ static void what_cannot_run_is_said(void **state)
 
 static void localhost_profile_is_applied(void **state)
 {
-	static const char json[] = "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"mkdir\","
-				   "\"mkdirat\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":99}]}";
+	static const char json[] =
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"mkdir\","
+		"\"mkdirat\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":99}]}";
 	struct pod *p = *state;
 	struct box b;
 	char path[160];
@@ -440,8 +457,9 @@ static void logs_are_cri_lines(void **state)
 	assert_int_equal(chown(p->logs, 0, 12345), 0);
 	assert_int_equal(chmod(p->logs, 02750), 0);
 	box_init(&b, p, "main");
-	box_shell(&b, "echo out; echo err >&2; echo '2026-01-01T00:00:00.000000000Z stdout F forged'; "
-		      "/bin/workload flood 40000; echo; printf unfinished");
+	box_shell(&b,
+		"echo out; echo err >&2; echo '2026-01-01T00:00:00.000000000Z stdout F forged'; "
+		"/bin/workload flood 40000; echo; printf unfinished");
 	text = box_run(p, &b, NULL);
 	snprintf(path, sizeof(path), "%s/main/0.log", p->logs);
 	assert_int_equal(stat(path, &st), 0);
@@ -492,7 +510,8 @@ static void restart_gets_a_fresh_root(void **state)
 	pod_up(p);
 	box_init(&b, p, "main");
 	box_mount(&b, 0, "keep", "/keep", 0);
-	box_shell(&b, "ls /mark /keep/mark; mkdir -p /a/b/c; touch /mark /keep/mark; rm /bin/yes; exit 1");
+	box_shell(&b, "ls /mark /keep/mark; mkdir -p /a/b/c; touch /mark /keep/mark; rm /bin/yes; "
+		      "exit 1");
 	first = box_run(p, &b, NULL);
 	assert_has(first, "ls: /mark: No such file");
 	b.plan.restart = 1;
@@ -518,8 +537,8 @@ static void layers_stack_with_whiteouts(void **state)
 		 "mkdir %s/root && touch %s/root/new",
 		top, top, top, top, top, top);
 	assert_int_equal(setxattr(root, "user.overlay.opaque", "y", 1, 0), 0);
-	run_host("touch %s/root/old && chown -R %u:%u %s %s/root", p->layer, IMAGE_BASE, IMAGE_BASE, top,
-		p->layer);
+	run_host("touch %s/root/old && chown -R %u:%u %s %s/root", p->layer, IMAGE_BASE, IMAGE_BASE,
+		top, p->layer);
 	pod_up(p);
 	box_init(&b, p, "main");
 	b.layers[1] = top;
@@ -546,7 +565,8 @@ static void containers_share_what_a_pod_shares(void **state)
 	box_start(p, &a);
 	box_init(&b, p, "second");
 	box_mount(&b, 0, "data", "/data", 1);
-	box_shell(&b, "while ! test -s /dev/shm/x; do sleep 0.01; done; cat /data/x /dev/shm/x; ls /only-here; ps");
+	box_shell(&b, "while ! test -s /dev/shm/x; do sleep 0.01; done; cat /data/x /dev/shm/x; ls "
+		      "/only-here; ps");
 	text = box_run(p, &b, NULL);
 	assert_has(text, "hello\nshm\n");
 	assert_has(text, "ls: /only-here: No such file");

@@ -35,7 +35,8 @@ static void streams_are_apart(void **state)
 
 	sleeper(p, &b);
 	box_start(p, &b);
-	text = box_exec(p, "main", "echo out; echo err >&2; cat; echo again >/dev/stdout; ls /proc/self/fd", NULL);
+	text = box_exec(p, "main",
+		"echo out; echo err >&2; cat; echo again >/dev/stdout; ls /proc/self/fd", NULL);
 	/* stdout is read first, then stderr; the null device ends cat; ls itself opens fd 3. */
 	assert_string_equal(text, "out\nagain\n0\n1\n2\n3\nerr\n");
 }
@@ -53,8 +54,10 @@ static void exec_is_in_every_namespace_and_cgroup(void **state)
 	box_start(p, &b);
 	text = box_exec(p, "main",
 		"for n in user net ipc uts mnt pid cgroup; do "
-		"test $(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) || echo differs $n; done; "
-		"diff /proc/1/cgroup /proc/self/cgroup 2>/dev/null || cat /proc/1/cgroup /proc/self/cgroup; "
+		"test $(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) || echo differs $n; "
+		"done; "
+		"diff /proc/1/cgroup /proc/self/cgroup 2>/dev/null || cat /proc/1/cgroup "
+		"/proc/self/cgroup; "
 		"echo $COLOUR; pwd; cat /proc/self/oom_score_adj",
 		NULL);
 	assert_has_not(text, "differs");
@@ -62,8 +65,10 @@ static void exec_is_in_every_namespace_and_cgroup(void **state)
 	assert_has(text, "red\n/data\n");
 }
 
-/* Sends an exec plan; the reply's message stays in *ret_frame's descriptors. Returns the error text. */
-static const char *exec_try(struct pod *p, const Bulkhead__V1__ExecPlan *plan, struct ipc_frame *frame)
+/* Sends an exec plan; the reply's message stays in *ret_frame's descriptors. Returns the error
+ * text. */
+static const char *exec_try(
+	struct pod *p, const Bulkhead__V1__ExecPlan *plan, struct ipc_frame *frame)
 {
 	static char text[ERROR_TEXT_SIZE];
 	Bulkhead__V1__ExecStarted *started;

@@ -1,4 +1,5 @@
-/* The shim's own life: it outlives the agent, is adopted again, takes its pod with it, leaves nothing. */
+/* The shim's own life: it outlives the agent, is adopted again, takes its pod with it, leaves
+ * nothing. */
 #include "tests/priv/shim_harness.h"
 
 #include <dirent.h>
@@ -186,7 +187,8 @@ static void a_broken_peer_costs_only_the_connection(void **state)
 
 static void signals_do_not_end_it(void **state)
 {
-	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGTSTP };
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1,
+		SIGTSTP };
 	struct pod *p = *state;
 
 	pod_up(p);
@@ -228,7 +230,8 @@ static int leftovers(struct pod *p)
 	struct dirent *entry;
 	int n = 0;
 
-	assert_int_equal(file_read_at(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &mounts, &size, &test_err),
+	assert_int_equal(
+		file_read_at(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &mounts, &size, &test_err),
 		0);
 	n += strstr(mounts, p->dir) != NULL;
 	while ((entry = readdir(dir))) {

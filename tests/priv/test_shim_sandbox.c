@@ -45,7 +45,8 @@ static void ids_are_mapped_exactly(void **state)
 	pod_up(p);
 	box_init(&b, p, "main");
 	b.caps[b.plan.n_capabilities++] = (char *)(uintptr_t) "CAP_CHOWN";
-	box_shell(&b, "cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; ls -ln /bin/busybox; "
+	box_shell(&b, "cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; ls -ln "
+		      "/bin/busybox; "
 		      "touch /made; chown 1000:1000 /made");
 	text = box_run(p, &b, NULL);
 	snprintf(expected, sizeof(expected), "%10u %10u %10u\n", 0, SLICE, 65536);
@@ -69,10 +70,13 @@ static void files_and_hostname_are_managed(void **state)
 
 	pod_up(p);
 	box_init(&b, p, "main");
-	box_shell(&b, "cat /etc/hosts /etc/resolv.conf /etc/hostname; hostname; cat /sys/class/net/lo/flags; "
-		      "ls /sys/class/net; ls -ln /etc/hosts; echo more >>/etc/hosts && echo appended");
+	box_shell(&b,
+		"cat /etc/hosts /etc/resolv.conf /etc/hostname; hostname; cat "
+		"/sys/class/net/lo/flags; "
+		"ls /sys/class/net; ls -ln /etc/hosts; echo more >>/etc/hosts && echo appended");
 	text = box_run(p, &b, NULL);
-	assert_has(text, "127.0.0.1 localhost\n10.0.0.2 test-pod\nnameserver 10.0.0.1\ntest-pod\ntest-pod\n");
+	assert_has(text, "127.0.0.1 localhost\n10.0.0.2 test-pod\nnameserver "
+			 "10.0.0.1\ntest-pod\ntest-pod\n");
 	assert_has(text, "0x9\nlo\n");
 	assert_has(text, "1 0        0 ");
 	assert_has(text, "appended");
@@ -82,7 +86,9 @@ static void sockets_are_in_the_pods_network(void **state)
 {
 	struct pod *p = *state;
 	struct ifreq ifr = { .ifr_name = "lo" };
-	struct { struct sockaddr_storage a; } addr;
+	struct {
+		struct sockaddr_storage a;
+	} addr;
 	socklen_t len = sizeof(addr);
 
 	pod_up(p);
@@ -224,11 +230,12 @@ static void sysctls_stay_in_the_pod(void **state)
 	p->plan.n_sysctls = 2;
 	pod_up(p);
 	box_init(&b, p, "main");
-	box_shell(&b, "cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/shm_rmid_forced");
+	box_shell(&b, "cat /proc/sys/net/ipv4/ip_unprivileged_port_start "
+		      "/proc/sys/kernel/shm_rmid_forced");
 	text = box_run(p, &b, NULL);
 	assert_string_equal(text, "0\n1\n");
-	assert_int_equal(file_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", 64, &after,
-				 &size, &test_err),
+	assert_int_equal(file_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", 64,
+				 &after, &size, &test_err),
 		0);
 	assert_string_equal(before, after);
 }
@@ -325,7 +332,8 @@ static void bad_sandbox_plans_leave_nothing(void **state)
 	p->tmpfs[0].size = 0;
 	refused(p, "tmpfs 'v': size and inodes must be given");
 	p->tmpfs[0].size = 65536;
-	p->plan.selinux_mount_label = (char *)(uintptr_t) "system_u:object_r:container_file_t:s0:c1,c2";
+	p->plan.selinux_mount_label =
+		(char *)(uintptr_t) "system_u:object_r:container_file_t:s0:c1,c2";
 	if (access("/sys/fs/selinux/enforce", F_OK) < 0)
 		refused(p, "SELinux is not enabled");
 	p->plan.selinux_mount_label = (char *)(uintptr_t) "";
@@ -343,8 +351,9 @@ static void host_users_pod_has_no_user_namespace(void **state)
 	p->plan.n_uid_map = 0;
 	pod_up(p);
 	box_init(&b, p, "main");
-	box_shell(&b, "cat /proc/self/uid_map; id -u; ls -ln /bin/busybox; grep Cap /proc/self/status; "
-		      "touch /x && echo wrote");
+	box_shell(&b,
+		"cat /proc/self/uid_map; id -u; ls -ln /bin/busybox; grep Cap /proc/self/status; "
+		"touch /x && echo wrote");
 	text = box_run(p, &b, NULL);
 	assert_has(text, "         0          0 4294967295\n0\n");
 	assert_has(text, "1 0        0 ");

@@ -64,7 +64,9 @@ static long x32_getpid(void)
 
 static void syscalls(void)
 {
-	struct { unsigned long a[8]; } blank = { 0 };
+	struct {
+		unsigned long a[8];
+	} blank = { 0 };
 	static char stack[65536];
 
 	say("bpf", syscall(SYS_bpf, BPF_MAP_CREATE, &blank, sizeof(blank)));
@@ -120,7 +122,11 @@ static void open_each(int argc, char **argv)
 		fd = open(argv[i], O_RDONLY | O_NONBLOCK | O_NOCTTY);
 		n = fd < 0 ? -1 : read(fd, &byte, 1);
 		saved = errno;
-		printf(" read %s %d\n", n > 0 ? "data" : n == 0 ? "empty" : "error", n < 0 ? saved : 0);
+		printf(" read %s %d\n",
+			n > 0    ? "data"
+			: n == 0 ? "empty"
+				 : "error",
+			n < 0 ? saved : 0);
 		if (fd >= 0)
 			close(fd);
 	}
@@ -141,7 +147,8 @@ static void device(void)
 static void eat(size_t mib)
 {
 	for (size_t i = 0; i < mib; i++) {
-		char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p = mmap(
+			NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			exit(3);

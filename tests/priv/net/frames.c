@@ -58,7 +58,7 @@ static uint16_t ip_checksum(const struct iphdr *ip)
 	for (size_t i = 0; i < 10; i++)
 		sum += words[i];
 	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t)~(sum + (sum >> 16));
+	return (uint16_t) ~(sum + (sum >> 16));
 }
 
 struct frame frame_udp(const uint8_t eth_src[6], const uint8_t eth_dst[6], uint32_t from,
@@ -92,8 +92,8 @@ struct frame frame_udp(const uint8_t eth_src[6], const uint8_t eth_dst[6], uint3
 struct frame frame_ipv6(const uint8_t eth_src[6], const char *text)
 {
 	/* Version 6, ICMPv6, hop limit 255, from fe80::1 to ff02::1, type 134. */
-	uint8_t packet[48] = { 0x60, 0, 0, 0, 0, 8, 58, 255, [8] = 0xfe, 0x80, [23] = 1,
-		[24] = 0xff, 0x02, [39] = 1, [40] = 134 };
+	uint8_t packet[48] = { 0x60, 0, 0, 0, 0, 8, 58, 255, [8] = 0xfe,
+		0x80, [23] = 1, [24] = 0xff, 0x02, [39] = 1, [40] = 134 };
 	struct frame frame;
 
 	put_ether(&frame, broadcast, eth_src, ETH_P_IPV6);
@@ -117,8 +117,8 @@ void pod_send(const struct pod *pod, const struct frame *frame)
 {
 	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = pod->link_index };
 
-	if (sendto(pod->packet_fd, frame->data, frame->size, 0, (struct sockaddr *)&to, sizeof(to)) !=
-		(ssize_t)frame->size) {
+	if (sendto(pod->packet_fd, frame->data, frame->size, 0, (struct sockaddr *)&to,
+		    sizeof(to)) != (ssize_t)frame->size) {
 		perror("lab: cannot send a frame");
 		exit(99);
 	}
@@ -138,7 +138,8 @@ static ssize_t next_frame(const struct pod *pod, uint8_t *data, size_t size, uin
 			return 0;
 		n = recvfrom(pod->packet_fd, data, size, MSG_DONTWAIT, (struct sockaddr *)&from,
 			&from_size);
-		if (n > 0 && from.sll_pkttype != PACKET_OUTGOING && from.sll_ifindex == pod->link_index)
+		if (n > 0 && from.sll_pkttype != PACKET_OUTGOING &&
+			from.sll_ifindex == pod->link_index)
 			return n;
 	}
 }
@@ -181,7 +182,8 @@ bool pod_resolves(const struct pod *pod, uint32_t target, int timeout_ms, uint8_
 		if (n < (ssize_t)(ETH_HLEN + sizeof(arp)) || data[12] != 8 || data[13] != 6)
 			continue;
 		memcpy(&arp, data + ETH_HLEN, sizeof(arp));
-		if (arp.ea_hdr.ar_op == htons(ARPOP_REPLY) && memcmp(arp.arp_spa, &target, 4) == 0) {
+		if (arp.ea_hdr.ar_op == htons(ARPOP_REPLY) &&
+			memcmp(arp.arp_spa, &target, 4) == 0) {
 			memcpy(ret_mac, arp.arp_sha, 6);
 			return true;
 		}

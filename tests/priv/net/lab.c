@@ -33,10 +33,10 @@ static _Noreturn void die(const char *what)
 	exit(99);
 }
 
-#define must(condition) \
-	do { \
-		if (!(condition)) \
-			die(#condition); \
+#define must(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			die(#condition);                                                           \
 	} while (0)
 
 uint64_t lab_msec(void)
@@ -68,7 +68,8 @@ char *lab_run(const char *format, ...)
 
 char *lab_flows(struct lab *lab)
 {
-	return lab_run("ovs-ofctl -O OpenFlow15 dump-flows --no-stats unix:%s/br0.mgmt | sort", lab->dir);
+	return lab_run(
+		"ovs-ofctl -O OpenFlow15 dump-flows --no-stats unix:%s/br0.mgmt | sort", lab->dir);
 }
 
 /* ---- processes ----------------------------------------------------------------------------- */
@@ -103,8 +104,8 @@ static void await_file(const struct lab *lab, const char *name)
 void lab_start_ovsdb(struct lab *lab)
 {
 	char db[96], remote[96], log[112], pid[96], ctl[96];
-	const char *argv[] = { "/usr/sbin/ovsdb-server", db, remote, log, pid, ctl,
-		"-vconsole:off", NULL };
+	const char *argv[] = { "/usr/sbin/ovsdb-server", db, remote, log, pid, ctl, "-vconsole:off",
+		NULL };
 
 	snprintf(db, sizeof(db), "%s/conf.db", lab->dir);
 	snprintf(remote, sizeof(remote), "--remote=punix:%s/db.sock", lab->dir);
@@ -131,9 +132,10 @@ void lab_start_vswitchd(struct lab *lab)
 void lab_start_netd(struct lab *lab)
 {
 	char db[96], uid[16];
-	const char *argv[] = { lab->netd_path, "--ovsdb", db, "--bridge", "br0", "--bridge-mgmt-dir",
-		lab->dir, "--subnet", lab->subnet, "--cluster-network", "10.128.0.0/14",
-		"--datapath", lab->datapath_asked, "--uid", uid, "--empty-root", lab->empty, NULL };
+	const char *argv[] = { lab->netd_path, "--ovsdb", db, "--bridge", "br0",
+		"--bridge-mgmt-dir", lab->dir, "--subnet", lab->subnet, "--cluster-network",
+		"10.128.0.0/14", "--datapath", lab->datapath_asked, "--uid", uid, "--empty-root",
+		lab->empty, NULL };
 	struct error err;
 	int pair[2];
 
@@ -270,8 +272,8 @@ void pod_send_plug(struct lab *lab, const struct pod *pod)
 	struct error err;
 
 	message.pod_uid = (char *)(uintptr_t)pod->uid;
-	message.project = (char *)(uintptr_t)"red";
-	message.pod = (char *)(uintptr_t)"web";
+	message.project = (char *)(uintptr_t) "red";
+	message.pod = (char *)(uintptr_t) "web";
 	message.vnid = pod->vnid;
 	must(ipc_table_send(lab->ipc, IPC_NET_PLUG, 0, &message.base, fds, 3, NULL, &err) == 0);
 }
@@ -390,7 +392,7 @@ static uint16_t checksum(const void *data, size_t size)
 	for (size_t i = 0; i < size / 2; i++)
 		sum += words[i];
 	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t)~(sum + (sum >> 16));
+	return (uint16_t) ~(sum + (sum >> 16));
 }
 
 bool pod_pings(struct lab *lab, const struct pod *pod, uint32_t address, int timeout_ms)

@@ -1,7 +1,7 @@
 /*
- * A node's network in a namespace of its own: ovsdb-server, ovs-vswitchd and bulkhead-netd as children, the
- * test in the agent's place, and pods that are nothing but network namespaces. What fails here
- * aborts the test program; everything goes with it.
+ * A node's network in a namespace of its own: ovsdb-server, ovs-vswitchd and bulkhead-netd as
+ * children, the test in the agent's place, and pods that are nothing but network namespaces. What
+ * fails here aborts the test program; everything goes with it.
  */
 #ifndef TESTS_PRIV_NET_LAB_H
 #define TESTS_PRIV_NET_LAB_H
@@ -15,7 +15,7 @@
 #define LAB_UID 61234
 
 struct lab {
-	char dir[64];          /* db.sock, br0.mgmt */
+	char dir[64]; /* db.sock, br0.mgmt */
 	char empty[80];
 	char netd_path[512];
 	const char *subnet;
@@ -23,7 +23,7 @@ struct lab {
 	int node_netns_fd;
 	pid_t ovsdb, vswitchd, netd;
 	struct ipc *ipc;
-	bool ready;            /* of the last NET_STATE */
+	bool ready; /* of the last NET_STATE */
 	char reason[ERROR_TEXT_SIZE];
 	char datapath[16];
 };
@@ -32,12 +32,12 @@ struct pod {
 	char uid[64];
 	uint32_t vnid;
 	int netns_fd, route_fd, inet_fd;
-	int packet_fd;         /* AF_PACKET, ETH_P_ALL, in the pod */
-	uint32_t address;      /* host byte order, once plugged */
+	int packet_fd;    /* AF_PACKET, ETH_P_ALL, in the pod */
+	uint32_t address; /* host byte order, once plugged */
 	uint8_t mac[6];
 	char port[16];
 	uint32_t ofport;
-	int link_index;        /* of eth0, in the pod */
+	int link_index; /* of eth0, in the pod */
 };
 
 void lab_start(struct lab *lab, const char *subnet, const char *datapath);
@@ -52,7 +52,8 @@ void lab_kill(pid_t *pid);
 /* Takes in NET_STATE until it says 'ready', or fails after some seconds. */
 void lab_await_ready(struct lab *lab, bool ready);
 
-/* The next frame of 'type'; NET_STATE is taken in on the way. The caller frees with ipc_frame_done(). */
+/* The next frame of 'type'; NET_STATE is taken in on the way. The caller frees with
+ * ipc_frame_done(). */
 void lab_await(struct lab *lab, enum ipc_type type, struct ipc_frame *ret, int timeout_ms);
 
 /* A pod's namespace with lo up, not plugged. */

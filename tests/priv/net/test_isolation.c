@@ -1,4 +1,5 @@
-/* Who reaches whom through the bridge, and what a pod may not forge. Each refusal has a control that passes. */
+/* Who reaches whom through the bridge, and what a pod may not forge. Each refusal has a control
+ * that passes. */
 #include <arpa/inet.h>
 #include <net/if_arp.h>
 #include <setjmp.h>
@@ -61,9 +62,10 @@ static int teardown(void **state)
 /* Packets counted by the flow that 'match' (a pattern for grep -E) finds. */
 static unsigned long count(unsigned table, const char *match)
 {
-	cleanup_free char *text = lab_run("ovs-ofctl -O OpenFlow15 dump-flows unix:%s/br0.mgmt table=%u"
-					  " | grep -E '%s' | sed 's/.*n_packets=\\([0-9]*\\).*/\\1/'",
-		lab.dir, table, match);
+	cleanup_free char *text =
+		lab_run("ovs-ofctl -O OpenFlow15 dump-flows unix:%s/br0.mgmt table=%u"
+			" | grep -E '%s' | sed 's/.*n_packets=\\([0-9]*\\).*/\\1/'",
+			lab.dir, table, match);
 
 	return strtoul(text, NULL, 10);
 }
@@ -91,7 +93,8 @@ static void tcp_carries_data(void **state)
 {
 	cleanup_close int listener = pod_socket(&lab, &red2, AF_INET, SOCK_STREAM, 0);
 	cleanup_close int client = pod_socket(&lab, &red, AF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(8080),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(8080),
 		.sin_addr.s_addr = htonl(red2.address) };
 	const struct timeval patience = { .tv_sec = 5 };
 	cleanup_close int server = -1;
@@ -135,7 +138,8 @@ static void other_vnid_has_no_arp(void **state)
 	assert_false(pod_pings(&lab, &red, blue.address, SILENCE_MSEC));
 }
 
-/* With the right MAC address, known by other means, so that only the verdict stands between them. */
+/* With the right MAC address, known by other means, so that only the verdict stands between them.
+ */
 static void other_vnid_has_no_ip(void **state)
 {
 	struct frame stranger = frame_udp(
@@ -202,18 +206,18 @@ static void forged_arp_is_dropped(void **state)
 		const char *what;
 		struct frame frame;
 	} cases[] = {
-		{ "sender hardware address",
-			frame_arp(red.mac, NULL, ARPOP_REQUEST, blue.mac, red.address, red2.address) },
-		{ "sender protocol address",
-			frame_arp(red.mac, NULL, ARPOP_REQUEST, red.mac, blue.address, red2.address) },
-		{ "ethernet source",
-			frame_arp(blue.mac, NULL, ARPOP_REQUEST, red.mac, red.address, red2.address) },
+		{ "sender hardware address", frame_arp(red.mac, NULL, ARPOP_REQUEST, blue.mac,
+						     red.address, red2.address) },
+		{ "sender protocol address", frame_arp(red.mac, NULL, ARPOP_REQUEST, red.mac,
+						     blue.address, red2.address) },
+		{ "ethernet source", frame_arp(blue.mac, NULL, ARPOP_REQUEST, red.mac, red.address,
+					     red2.address) },
 		{ "gratuitous, for the gateway",
 			frame_arp(red.mac, NULL, ARPOP_REQUEST, red.mac, gateway, gateway) },
 		{ "reply for the gateway",
 			frame_arp(red.mac, red2.mac, ARPOP_REPLY, red.mac, gateway, red2.address) },
-		{ "reply for itself",
-			frame_arp(red.mac, red2.mac, ARPOP_REPLY, red.mac, red.address, red2.address) },
+		{ "reply for itself", frame_arp(red.mac, red2.mac, ARPOP_REPLY, red.mac,
+					      red.address, red2.address) },
 	};
 	const char ether_type_arp[] = "\x08\x06";
 	uint8_t mac[6];
@@ -234,10 +238,11 @@ static void forged_arp_is_dropped(void **state)
 
 static void what_no_pod_may_send(void **state)
 {
-	struct frame plain = frame_udp(
-		red.mac, red2.mac, red.address, red2.address, 68, 4790, "may-plain");
+	struct frame plain =
+		frame_udp(red.mac, red2.mac, red.address, red2.address, 68, 4790, "may-plain");
 	struct frame cases[] = {
-		frame_udp(red.mac, red2.mac, red.address, red2.address, 5000, 4789, "may-not-vxlan"),
+		frame_udp(
+			red.mac, red2.mac, red.address, red2.address, 5000, 4789, "may-not-vxlan"),
 		frame_udp(red.mac, red2.mac, red.address, red2.address, 67, 68, "may-not-dhcp"),
 		frame_ipv6(red.mac, "may-not-ipv6"),
 		frame_tagged(&plain, 100),
@@ -262,11 +267,12 @@ static void what_no_pod_may_send(void **state)
 /* The link's MAC address on the node's side. */
 static void port_mac(const char *port, uint8_t mac[6])
 {
-	cleanup_free char *text = lab_run("ip -o link show dev %s | sed 's/.*ether \\([^ ]*\\).*/\\1/'", port);
+	cleanup_free char *text =
+		lab_run("ip -o link show dev %s | sed 's/.*ether \\([^ ]*\\).*/\\1/'", port);
 	unsigned bytes[6];
 
-	assert_int_equal(sscanf(text, "%x:%x:%x:%x:%x:%x", &bytes[0], &bytes[1], &bytes[2], &bytes[3],
-				 &bytes[4], &bytes[5]),
+	assert_int_equal(sscanf(text, "%x:%x:%x:%x:%x:%x", &bytes[0], &bytes[1], &bytes[2],
+				 &bytes[3], &bytes[4], &bytes[5]),
 		6);
 	for (size_t i = 0; i < 6; i++)
 		mac[i] = (uint8_t)bytes[i];
@@ -325,7 +331,8 @@ static void ports_have_no_ipv6(void **state)
 {
 	cleanup_free char *node = lab_run("ip -6 -o address show dev %s", red.port);
 	cleanup_free char *pod =
-		lab_run("nsenter --net=/proc/%d/fd/%d ip -6 -o address show dev eth0", getpid(), red.netns_fd);
+		lab_run("nsenter --net=/proc/%d/fd/%d ip -6 -o address show dev eth0", getpid(),
+			red.netns_fd);
 
 	(void)state;
 	assert_string_equal(node, "");
