@@ -13,9 +13,9 @@
 #define VALIDATE_VOLUMES_MAX     64
 #define VALIDATE_MOUNTS_MAX      64 /* of one container */
 #define VALIDATE_ENV_MAX         1024
-#define VALIDATE_ENV_SIZE_MAX    (128 * 1024) /* of one container, each as NAME=value and NUL */
+#define VALIDATE_ENV_SIZE_MAX    (128u << 10) /* of one container, each as NAME=value and NUL */
 #define VALIDATE_ARGS_MAX        1024
-#define VALIDATE_ARGS_SIZE_MAX   (128 * 1024) /* command and args, each with its NUL */
+#define VALIDATE_ARGS_SIZE_MAX   (128u << 10) /* command and args, each with its NUL */
 #define VALIDATE_PORTS_MAX       128
 #define VALIDATE_GROUPS_MAX      64
 #define VALIDATE_ITEMS_MAX       256 /* files that one volume lists */
@@ -26,7 +26,7 @@
 #define VALIDATE_DNS_OPTIONS_MAX 32
 #define VALIDATE_SYSCTLS_MAX     64
 #define VALIDATE_CAPS_MAX        64           /* to add, and to drop */
-#define VALIDATE_ANNOTATIONS_MAX (256 * 1024) /* bytes of keys and values, as upstream */
+#define VALIDATE_ANNOTATIONS_MAX (256u << 10) /* bytes of keys and values, as upstream */
 #define VALIDATE_LABELS_MAX      256
 #define VALIDATE_GRACE_MAX       86400 /* seconds */
 

@@ -73,6 +73,7 @@ confined() {
 }
 user_namespace() {
 	in_pod red web cat /proc/self/uid_map
+	# shellcheck disable=SC2016 # awk's own
 	refute in_pod red web awk '$2 == 0 { found = 1 } END { exit !found }' /proc/self/uid_map
 }
 project_uid() {
@@ -143,7 +144,8 @@ up() {
 	rm -rf "$image"
 	[ $status = 0 ] || die "the image was not imported"
 	say "two tenants and a sealed secret"
-	"$bh" create project red && "$bh" create project blue || die "no projects"
+	"$bh" create project red || die "no project red"
+	"$bh" create project blue || die "no project blue"
 	"$bh" create secret generic db -n red --from-literal='password=correct horse battery staple' || die "no secret"
 	say "pods from ordinary manifests"
 	local file

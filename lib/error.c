@@ -12,13 +12,13 @@ static void mark_cut(char *text, int need)
 		memcpy(text + ERROR_TEXT_SIZE - 4, "...", 4);
 }
 
-int error_set(struct error *err, enum error_code code, int sys, const char *fmt, ...)
+void error_fill(struct error *err, enum error_code code, int sys, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
 
 	if (!err)
-		return -1;
+		return;
 
 	err->code = code;
 	err->sys = sys;
@@ -32,17 +32,16 @@ int error_set(struct error *err, enum error_code code, int sys, const char *fmt,
 	if (sys != 0 && n < ERROR_TEXT_SIZE)
 		n += snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", strerror(sys));
 	mark_cut(err->text, n);
-	return -1;
 }
 
-int error_prefix(struct error *err, const char *fmt, ...)
+void error_lead(struct error *err, const char *fmt, ...)
 {
 	char old[ERROR_TEXT_SIZE];
 	va_list ap;
 	int n;
 
 	if (!err)
-		return -1;
+		return;
 
 	memcpy(old, err->text, sizeof(old));
 	va_start(ap, fmt);
@@ -53,7 +52,6 @@ int error_prefix(struct error *err, const char *fmt, ...)
 	if (n < ERROR_TEXT_SIZE)
 		n += snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old);
 	mark_cut(err->text, n);
-	return -1;
 }
 
 enum error_code error_code_of(int sys)

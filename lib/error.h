@@ -33,14 +33,23 @@ struct error {
 };
 
 /*
- * Fills 'err' (NULL is allowed) and returns -1, so that a failing function can end with it.
- * A 'sys' other than 0 appends ": " and its strerror. A text too long ends in "...".
+ * error_set() fills 'err' (NULL is allowed) and is -1, so that a failing function can end with it.
+ * A 'sys' other than 0 appends ": " and its strerror. A text too long ends in "...". error_prefix()
+ * puts "<prefix>: " before the text that is there and is -1.
+ *
+ * Both are macros so that whoever analyzes the caller sees the -1, and no path on which a function
+ * fails and yet gives a result.
  */
-int error_set(struct error *err, enum error_code code, int sys, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+#define error_set(...)    (error_fill(__VA_ARGS__), error_failed())
+#define error_prefix(...) (error_lead(__VA_ARGS__), error_failed())
 
-/* Puts "<prefix>: " before the text that is there and returns -1. */
-int error_prefix(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void error_fill(struct error *err, enum error_code code, int sys, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+void error_lead(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static inline int error_failed(void)
+{
+	return -1;
+}
 
 /* The code that fits an errno: ENOENT is ERR_NOT_FOUND, EACCES ERR_DENIED, ENOSPC ERR_EXHAUSTED...
  */

@@ -30,7 +30,7 @@ int ipnet_parse(const char *text, const char *field, struct ipnet *ret, struct e
 {
 	const char *slash = strchr(text, '/');
 	char address[IPNET_TEXT_SIZE];
-	struct ipnet net;
+	struct ipnet net = { 0 };
 	char *end;
 
 	if (!slash || (size_t)(slash - text) >= sizeof(address))

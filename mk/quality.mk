@@ -58,7 +58,7 @@ defences: setup-check
 .PHONY: lint
 lint: setup-quality
 	@$(VARIANT) all
-	@CPPFLAGS_ALL='$(CPPFLAGS_ALL)' OVS_FLAGS='$(OVS_FLAGS)' B=$(B) tests/lint/run.sh
+	@CPPFLAGS_ALL='$(filter-out -DBULKHEAD_VERSION%,$(CPPFLAGS_ALL))' OVS_FLAGS='$(OVS_FLAGS)' B=$(B) tests/lint/run.sh
 
 .PHONY: bench
 bench: setup-quality

@@ -93,7 +93,7 @@ static int copy_word(const struct yaml_node *root, const char *key, char *buf, s
 	if (strlen(node->text) >= DECODE_KIND_SIZE)
 		return error_set(err, ERR_INVALID, 0, "%s: longer than %d bytes (line %u)", key,
 			DECODE_KIND_SIZE - 1, node->line);
-	strcpy(buf, node->text);
+	memcpy(buf, node->text, strlen(node->text) + 1);
 	return 0;
 }
 

@@ -57,7 +57,7 @@ char *surrogates_to_yaml(const char *text, size_t size, size_t *ret_size)
 		uint32_t code = inside ? pair(text + at, size - at) : 0;
 
 		if (code) {
-			n += (size_t)sprintf(copy + n, "\\U%08x", code);
+			n += (size_t)snprintf(copy + n, size + 1 - n, "\\U%08x", code);
 			at += PAIR_SIZE;
 			found = true;
 			continue;

@@ -72,10 +72,10 @@ const char *text_quote(char *buf, const char *text)
 		}
 		if (at + strlen(one) > room - 1)
 			break;
-		at += (size_t)sprintf(buf + at, "%s", one);
+		at += (size_t)snprintf(buf + at, TEXT_QUOTE_SIZE - at, "%s", one);
 		text += n;
 		left -= n;
 	}
-	sprintf(buf + at, left > 0 ? "...\"" : "\"");
+	snprintf(buf + at, TEXT_QUOTE_SIZE - at, left > 0 ? "...\"" : "\"");
 	return buf;
 }

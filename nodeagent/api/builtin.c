@@ -76,7 +76,7 @@ static void list_services(struct call *call, Response *response)
 	for (size_t i = 0; i < methods->len; i++) {
 		char *name = names[list.n_service];
 
-		strcpy(name, methods->rows[i].path + 1);
+		memcpy(name, methods->rows[i].path + 1, sizeof(names[0]) - 1);
 		*strchr(name, '/') = '\0';
 		/* Methods of one service stand together. */
 		if (list.n_service && strcmp(names[list.n_service - 1], name) == 0)

@@ -250,10 +250,10 @@ static int parse_long(struct args *args, int argc, char *const *argv, int *i, st
 		return error_set(err, ERR_INVALID, 0, "unknown flag %s", argv[*i]);
 	memcpy(name, word, len);
 	name[len] = '\0';
-	if (strcmp(name, "namespace") == 0)
-		strcpy(name, "project"); /* kubectl's word for it */
+	if (strcmp(name, "namespace") == 0) /* kubectl's words for it */
+		snprintf(name, sizeof(name), "project");
 	if (strcmp(name, "all-namespaces") == 0)
-		strcpy(name, "all-projects");
+		snprintf(name, sizeof(name), "all-projects");
 	for (unsigned id = 0; id < ARG_COUNT; id++) {
 		if (strcmp(flags[id].name, name) != 0)
 			continue;

@@ -45,16 +45,21 @@ void print_table_free(struct print_table *table)
 
 static char *escaped(const char *text)
 {
+	static const char hex[] = "0123456789abcdef";
 	char *out = must(malloc(strlen(text) * 4 + 1));
 	char *p = out;
 
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if (c < 0x20 || c == 0x7f)
-			p += sprintf(p, "\\x%02x", c);
-		else
+		if (c < 0x20 || c == 0x7f) {
+			*p++ = '\\';
+			*p++ = 'x';
+			*p++ = hex[c >> 4];
+			*p++ = hex[c & 15];
+		} else {
 			*p++ = (char)c;
+		}
 	}
 	*p = '\0';
 	return out;

@@ -34,6 +34,7 @@ J
 }
 
 trap node_stop EXIT
+# shellcheck disable=SC2119 # init takes no flags here
 node_start
 node_image >/dev/null
 bundle_make

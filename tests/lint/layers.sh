@@ -14,7 +14,7 @@ netplugin | lib proto
 nodeagent/cgroup | lib
 nodeagent/image | lib proto
 nodeagent/shim | lib proto nodeagent/cgroup
-nodeagent/cluster | lib proto auth
+nodeagent/cluster | lib proto auth secrets
 nodeagent/api | lib proto
 nodeagent/agent | lib proto auth secrets nodeagent/cgroup nodeagent/image
 nodeagent/ctl | lib proto auth secrets
@@ -22,7 +22,7 @@ nodeagent/ctl | lib proto auth secrets
 status=0
 while IFS='|' read -r folder may; do
 	folder=${folder// /}
-	[ -n "$folder" ] && [ -d "$folder" ] || continue
+	if [ -z "$folder" ] || [ ! -d "$folder" ]; then continue; fi
 	pattern="^($folder"
 	for m in $may; do pattern="$pattern|$m"; done
 	pattern="$pattern|bulkhead/v1|k8s.io|grpc/health|grpc/reflection|cluster/bulkhead-idl)/"
