@@ -2,7 +2,6 @@
 #include "tests/priv/shim_harness.h"
 
 #include <regex.h>
-#include <sys/xattr.h>
 
 #define CRI_LINE                                                                                   \
 	"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{9}Z (stdout|stderr) [FP] "
@@ -522,35 +521,6 @@ static void restart_gets_a_fresh_root(void **state)
 	assert_has(second, "/bin/yes\n");
 }
 
-static void layers_stack_with_whiteouts(void **state)
-{
-	struct pod *p = *state;
-	struct box b;
-	char top[128];
-	char root[160];
-	cleanup_free char *text = NULL;
-
-	snprintf(top, sizeof(top), "%s/top", p->dir);
-	snprintf(root, sizeof(root), "%s/root", top);
-	/* As the unpacker writes them: a 0:0 device, and the opaque mark in user.overlay. */
-	run_host("mkdir -p %s/etc %s/bin && printf new >%s/etc/group && mknod %s/bin/yes c 0 0 && "
-		 "mkdir %s/root && touch %s/root/new",
-		top, top, top, top, top, top);
-	assert_int_equal(setxattr(root, "user.overlay.opaque", "y", 1, 0), 0);
-	run_host("touch %s/root/old && chown -R %u:%u %s %s/root", p->layer, IMAGE_BASE, IMAGE_BASE,
-		top, p->layer);
-	pod_up(p);
-	box_init(&b, p, "main");
-	b.layers[1] = top;
-	b.plan.n_layers = 2;
-	box_shell(&b, "cat /etc/group; ls /bin/yes; ls /root; ls /bin/cat");
-	text = box_run(p, &b, NULL);
-	assert_has(text, "new");
-	assert_has(text, "ls: /bin/yes: No such file");
-	assert_has_not(text, "old");
-	assert_has(text, "/bin/cat\n");
-}
-
 static void containers_share_what_a_pod_shares(void **state)
 {
 	struct pod *p = *state;
@@ -594,7 +564,6 @@ int main(void)
 		pod_test(logs_are_cri_lines),
 		pod_test(tty_container_has_a_console),
 		pod_test(restart_gets_a_fresh_root),
-		pod_test(layers_stack_with_whiteouts),
 		pod_test(containers_share_what_a_pod_shares),
 	};
 

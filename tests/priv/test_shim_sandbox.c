@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 
 static void namespaces_are_the_pods(void **state)
 {
@@ -361,6 +362,35 @@ static void host_users_pod_has_no_user_namespace(void **state)
 	assert_has(text, "wrote");
 }
 
+static void layers_stack_with_whiteouts(void **state)
+{
+	struct pod *p = *state;
+	struct box b;
+	char top[128];
+	char root[160];
+	cleanup_free char *text = NULL;
+
+	snprintf(top, sizeof(top), "%s/top", p->dir);
+	snprintf(root, sizeof(root), "%s/root", top);
+	/* As the unpacker writes them: a 0:0 device, and the opaque mark in user.overlay. */
+	run_host("mkdir -p %s/etc %s/bin && printf new >%s/etc/group && mknod %s/bin/yes c 0 0 && "
+		 "mkdir %s/root && touch %s/root/new",
+		top, top, top, top, top, top);
+	assert_int_equal(setxattr(root, "user.overlay.opaque", "y", 1, 0), 0);
+	run_host("touch %s/root/old && chown -R %u:%u %s %s/root", p->layer, IMAGE_BASE, IMAGE_BASE,
+		top, p->layer);
+	pod_up(p);
+	box_init(&b, p, "main");
+	b.layers[1] = top;
+	b.plan.n_layers = 2;
+	box_shell(&b, "cat /etc/group; ls /bin/yes; ls /root; ls /bin/cat");
+	text = box_run(p, &b, NULL);
+	assert_has(text, "new");
+	assert_has(text, "ls: /bin/yes: No such file");
+	assert_has_not(text, "old");
+	assert_has(text, "/bin/cat\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +403,7 @@ int main(void)
 		pod_test(sysctls_stay_in_the_pod),
 		pod_test(hostile_sysctls_are_refused),
 		pod_test(bad_sandbox_plans_leave_nothing),
+		pod_test(layers_stack_with_whiteouts),
 		pod_test(host_users_pod_has_no_user_namespace),
 	};
 
