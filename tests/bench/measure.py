@@ -120,7 +120,7 @@ def processes():
 
 def memory(title):
     print("\nMemory, %s                     n  RSS KiB  PSS KiB  private" % title)
-    total = 0
+    total = [0, 0]
     for name, pids in sorted(processes().items()):
         rows = [rollup(p) for p in pids]
         n = len(rows)
@@ -128,8 +128,9 @@ def memory(title):
             name, n, sum(r["Rss"] for r in rows) // n, sum(r["Pss"] for r in rows) // n,
             sum(r["Private"] for r in rows) // n, "  each" if n > 1 else ""))
         if name.startswith("bulkhead-") and name != "bulkhead-shim":
-            total += sum(r["Pss"] for r in rows)
-    print("  %-34s %4s %8s %8d KiB" % ("all daemons but OVS and shims", "", "", total))
+            total[0] += sum(r["Rss"] for r in rows)
+            total[1] += sum(r["Pss"] for r in rows)
+    print("  %-34s %4s %8d %8d" % ("all daemons but OVS and shims", "", *total))
 
 
 def main():

@@ -3,7 +3,7 @@
 # memory of every process idle and with pods. As root; a node of its own in a network namespace.
 #
 #   RUNS=30   starts of each kind, taken in turn    PODS=50   pods for the memory table
-set -eu
+set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 export BATS_TEST_DIRNAME=$root/tests/e2e
 # shellcheck source=tests/e2e/node.bash
@@ -33,13 +33,17 @@ bundle_make() {
 J
 }
 
+fail() {
+	echo "bench: $1" >&2
+	exit 1
+}
 trap node_stop EXIT
 # shellcheck disable=SC2119 # init takes no flags here
-node_start
-node_image >/dev/null
-bundle_make
-bh create project red >/dev/null
-bh create secret generic db -n red --from-literal=password=bench >/dev/null
-/usr/bin/python3 "$root/tests/bench/measure.py" "${RUNS:-30}" "${PODS:-50}"
+node_start || fail "the node does not start"
+node_image >/dev/null || fail "no image"
+bundle_make || fail "no bundle"
+bh create project red >/dev/null || fail "no project"
+bh create secret generic db -n red --from-literal=password=bench >/dev/null || fail "no secret"
+/usr/bin/python3 "$root/tests/bench/measure.py" "${RUNS:-30}" "${PODS:-50}" || fail "not measured"
 printf '\nThe shim alone, without agent, network and secrets\n'
 "$B/tests/bench/bench_shim" 50
