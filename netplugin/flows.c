@@ -66,11 +66,15 @@ static const struct flow_row base_rows[] = {
 	"move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],set_field:$ip->arp_spa,in_port"
 
 static const struct flow_row pod_rows[] = {
+#ifdef BULKHEAD_WEAK_SPOOF
+	{ 20, 100, "in_port=$port", "set_field:$vnid->reg0,goto_table:30", 0 },
+#else
 	/* Port, MAC and IP, and in ARP both again, must be the pod's. */
 	{ 20, 100, "arp,in_port=$port,dl_src=$mac,arp_sha=$mac,arp_spa=$ip",
 		"set_field:$vnid->reg0,goto_table:30", 0 },
 	{ 20, 100, "ip,in_port=$port,dl_src=$mac,nw_src=$ip", "set_field:$vnid->reg0,goto_table:30",
 		0 },
+#endif
 	{ 40, 100, "arp,arp_op=1,reg0=$vnid,arp_tpa=$ip", ARP_ANSWER, IF_TENANT },
 	{ 40, 100, "arp,arp_op=1,reg0=0,arp_tpa=$ip", ARP_ANSWER, IF_TENANT },
 	{ 40, 100, "arp,arp_op=1,arp_tpa=$ip", ARP_ANSWER, IF_GLOBAL },
@@ -79,6 +83,9 @@ static const struct flow_row pod_rows[] = {
 };
 
 static const struct flow_row vnid_rows[] = {
+#ifdef BULKHEAD_WEAK_TENANCY
+	{ 80, 100, "reg0=$vnid", "output:NXM_NX_REG2[]", 0 },
+#endif
 	{ 80, 100, "reg0=$vnid,reg1=$vnid", "output:NXM_NX_REG2[]", 0 },
 };
 

@@ -136,7 +136,9 @@ static int start(struct netd *netd, const struct options *options, struct error 
 		.node = { options->subnet, options->cluster },
 		.mtu = options->mtu,
 	};
+#ifndef BULKHEAD_WEAK_GUARD
 	netd->config.guard = strcmp(netd->config.datapath, "netdev") == 0;
+#endif
 	if (open_sockets(netd, err) < 0 || confine(options, err) < 0 ||
 		ipam_new(&netd->ipam, &options->subnet, err) < 0)
 		return -1;

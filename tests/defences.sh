@@ -15,6 +15,9 @@ QUOTA       | nodeagent/api/server   | bulkhead-api   | bats --formatter tap -f 
 COMPRESSION | nodeagent/api/server   | bulkhead-api   | bats --formatter tap -f "hole 3" tests/e2e/api.bats
 UNPACK      | nodeagent/api/call     | bulkhead-api   | bats --formatter tap -f "hole 4: a million" tests/e2e/api.bats
 TLS         | nodeagent/api/tls      | bulkhead-api   | bats --formatter tap -f "TLS 1.3 only" tests/e2e/api.bats
+GUARD       | netplugin/main         | bulkhead-netd  | $B/tests/priv/net/test_isolation
+SPOOF       | netplugin/flows        | bulkhead-netd  | $B/tests/priv/net/test_isolation
+TENANCY     | netplugin/flows        | bulkhead-netd  | $B/tests/priv/net/test_isolation
 PATH        | nodeagent/image/entry_path    | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile
 BENEATH     | nodeagent/image/layer_dir     | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile
 DEVICES     | nodeagent/image/layer         | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile
