@@ -47,7 +47,7 @@ coverage: setup-quality
 	@find build-coverage -name '*.gcda' -delete
 	@tests/run.sh $(ALL_UNIT:$(B)/%=build-coverage/%) $(FUZZ_REPLAYS:$(B)/%=build-coverage/%)
 	@gcovr --root . --object-directory build-coverage --exclude 'build.*' --exclude 'tests/.*' \
-		--html-details build-coverage/index.html --print-summary --output build-coverage/coverage.txt
+		--html-details build-coverage/index.html --print-summary
 
 # A defence counts when its test was seen failing without it.
 .PHONY: defences

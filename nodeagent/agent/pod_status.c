@@ -186,7 +186,7 @@ static void fill_deletion(struct pod *pod)
 	meta->deletiongraceperiodseconds = pod->progress->grace_seconds;
 }
 
-/* Why a pod as a whole is not further: what was told last while it waited. */
+/* Why a pod as a whole is not further: what was told last while it waited, or what it waits for. */
 static const char *waiting_message(const struct pod *pod)
 {
 	if (pod->state != POD_SANDBOX && pod->state != POD_PREPARING)
@@ -195,7 +195,10 @@ static const char *waiting_message(const struct pod *pod)
 		if (pod->records[i - 1].warning)
 			return pod->records[i - 1].message;
 	}
-	return NULL;
+	if (pod->state == POD_SANDBOX)
+		return "its sandbox is being built";
+	return pod->net.stage == NET_UP ? "its secret volumes are being written"
+					: "its port in the switch is being made";
 }
 
 int pod_status_fill(struct pod *pod, struct error *err)

@@ -238,34 +238,56 @@ static int make_keys(const struct args *args, const char *node, const char *stat
 	return run_tool(argv, err);
 }
 
-/* Starts the agent in a session of its own with its messages in <state>/agent.log. */
-static int start_agent(const Bulkhead__V1__NodeConfig *config, struct error *err)
+static int open_log(const char *state, int flags, struct error *err)
+{
+	char log[PATH_MAX];
+	int fd;
+
+	snprintf(log, sizeof(log), "%s/agent.log", state);
+	fd = open(log, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		error_set(err, error_code_of(errno), errno, "cannot open %s", log);
+	return fd;
+}
+
+/* Where the last 'size' bytes of the file begin. */
+static off_t tail_offset(int fd, size_t size)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+
+	return end > (off_t)size ? end - (off_t)size : 0;
+}
+
+/*
+ * Starts the agent in a session of its own with its messages in <state>/agent.log, forked twice, so
+ * that it is nobody's child and outlives the terminal. *ret_pidfd tells when it ends.
+ */
+static int start_agent(const Bulkhead__V1__NodeConfig *config, int *ret_pidfd, struct error *err)
 {
 	char program[PATH_MAX];
 	char file[PATH_MAX];
-	char log[PATH_MAX];
 	char *argv[] = { program, (char *)(uintptr_t) "--config", file, NULL };
-	cleanup_close int log_fd = -1;
-	pid_t pid;
-	int status;
+	cleanup_close int log_fd = open_log(config->state_dir, O_WRONLY | O_CREAT | O_APPEND, err);
+	cleanup_close int told_fd = -1;
+	int pair[2];
+	pid_t pid, agent = -1;
 
 	snprintf(program, sizeof(program), "%s/bulkhead-agent", config->libexec_dir);
 	snprintf(file, sizeof(file), "%s/node.yaml", config->state_dir);
-	snprintf(log, sizeof(log), "%s/agent.log", config->state_dir);
-	if (access(program, X_OK) < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot run '%s'", program);
-	log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (log_fd < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot open %s", log);
+		return -1;
+	if (access(program, X_OK) < 0 || pipe2(pair, O_CLOEXEC) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot run '%s'", program);
+	told_fd = pair[0];
 	pid = fork();
-	if (pid < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot fork");
 	if (pid == 0) {
 		int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-		/* Forked twice, so that the agent is nobody's child and outlives the terminal. */
-		if (null_fd < 0 || setsid() < 0 || fork() != 0)
-			_exit(null_fd < 0);
+		if (null_fd < 0 || setsid() < 0)
+			_exit(1);
+		agent = fork();
+		if (agent != 0)
+			_exit(write(pair[1], &agent, sizeof(agent)) != sizeof(agent));
 		dup2(null_fd, STDIN_FILENO);
 		dup2(log_fd, STDOUT_FILENO);
 		dup2(log_fd, STDERR_FILENO);
@@ -273,7 +295,11 @@ static int start_agent(const Bulkhead__V1__NodeConfig *config, struct error *err
 		execv(program, argv);
 		_exit(127);
 	}
-	waitpid(pid, &status, 0);
+	close(pair[1]);
+	if (pid < 0 || read(told_fd, &agent, sizeof(agent)) != sizeof(agent) || agent < 0)
+		return error_set(err, ERR_EXHAUSTED, errno, "cannot fork");
+	waitpid(pid, NULL, 0);
+	*ret_pidfd = (int)syscall(SYS_pidfd_open, agent, 0);
 	return 0;
 }
 
@@ -308,22 +334,42 @@ static int node_is_ready(struct ctl *ctl, struct error *err)
 	return 0;
 }
 
-static int wait_ready(const char *state, struct error *err)
+/* The agent ended while it was waited for: the last thing it logged says why. */
+static int ended_early(const char *state, struct error *err)
+{
+	cleanup_close int fd = open_log(state, O_RDONLY, NULL);
+	char tail[1024] = "";
+	ssize_t n =
+		fd < 0 ? 0 : pread(fd, tail, sizeof(tail) - 1, tail_offset(fd, sizeof(tail) - 1));
+	char *line;
+
+	while (n > 0 && tail[n - 1] == '\n')
+		tail[--n] = '\0';
+	line = strrchr(tail, '\n');
+	return error_set(err, ERR_PRECONDITION, 0, "the agent ended: %s", line ? line + 1 : tail);
+}
+
+/* 'pidfd' is the agent's, or -1. */
+static int wait_ready(const char *state, int pidfd, struct error *err)
 {
 	char path[PATH_MAX];
 	struct args args = { .context = path };
 	struct ctl ctl = { .args = &args };
+	struct pollfd agent = { .fd = pidfd, .events = POLLIN };
 	uint64_t start = monotonic_usec();
 	int ready = 0;
 
 	snprintf(path, sizeof(path), "%s/context.yaml", state);
-	while (!ready && monotonic_usec() - start < READY_TIMEOUT * UINT64_C(1000000)) {
+	while (!ready && !agent.revents &&
+		monotonic_usec() - start < READY_TIMEOUT * UINT64_C(1000000)) {
 		ready = node_is_ready(&ctl, err);
 		if (!ready)
-			poll(NULL, 0, 100);
+			poll(&agent, 1, 100);
 	}
 	client_free(ctl.client);
 	ctl_free(ctl.context);
+	if (!ready && agent.revents)
+		return ended_early(state, err);
 	if (!ready)
 		return error_prefix(err, "the node is not ready after %d s (see %s/agent.log)",
 			READY_TIMEOUT, state);
@@ -352,10 +398,11 @@ int ctl_up(struct ctl *ctl, struct error *err)
 {
 	const char *state = or_default(ctl->args->state_dir, STATE_DIR);
 	cleanup_message Bulkhead__V1__NodeConfig *config = NULL;
+	cleanup_close int pidfd = -1;
 
-	if (read_config(state, &config, err) < 0 || start_agent(config, err) < 0)
+	if (read_config(state, &config, err) < 0 || start_agent(config, &pidfd, err) < 0)
 		return -1;
-	return wait_ready(state, err);
+	return wait_ready(state, pidfd, err);
 }
 
 int ctl_init(struct ctl *ctl, struct error *err)

@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# What a node says when it lacks something: addresses, a switch that answers, a cgroup controller, its
+# own configuration. Each node here is a small one of its own.
+
+setup() {
+	source "$BATS_TEST_DIRNAME/node.bash"
+	node_place
+}
+teardown() { node_stop; }
+
+# init, then one line of node.yaml changed before the node is started.
+small_node() {
+	node_start --no-start
+	sed -i "$1" "$node_state/node.yaml"
+	in_netns "$bh" up --state-dir "$node_state" >"$node_dir/up.log" 2>&1 3>&-
+}
+shows() { bh get pods "$1" -n red -o wide --no-headers | grep -q "$2"; }
+
+@test "no free address for so many pods: refused at start, with both numbers" {
+	run small_node 's/hostSubnetBits: 9/hostSubnetBits: 3/'
+	[ "$status" = 1 ]
+	grep -q 'the agent ended: .*max_pods: 250 is more than the 5 addresses that host_subnet_bits 3 gives' "$node_dir/up.log"
+	# Mended, it starts.
+	sed -i 's/maxPods: 250/maxPods: 5/' "$node_state/node.yaml"
+	in_netns "$bh" up --state-dir "$node_state" 3>&-
+}
+@test "one pod past max_pods is refused; a deleted one makes room" {
+	small_node 's/maxPods: 250/maxPods: 2/'
+	node_image
+	bh create project red
+	sleeper one red | bh apply -f -
+	sleeper two red | bh apply -f -
+	run bash -c "source '$BATS_TEST_DIRNAME/node.bash'; sleeper three red | in_netns '$bh' apply -f -"
+	[ "$status" = 1 ]
+	[[ $output == *'the node holds 2 pods, and max_pods is 2'* ]]
+	bh delete pod one -n red
+	sleeper three red | bh apply -f -
+	bh wait pod three -n red --for=condition=Ready --timeout=20s
+}
+@test "a switch that does not answer: the pod says what it waits for, and starts when it is back" {
+	node_start
+	node_image
+	bh create project red
+	kill -STOP "$(cat "$node_run/ovs/ovs-vswitchd.pid")"
+	sleeper one red | bh apply -f -
+	eventually 10 shows one 'its port in the switch is being made'
+	shows one ContainerCreating
+	kill -CONT "$(cat "$node_run/ovs/ovs-vswitchd.pid")"
+	bh wait pod one -n red --for=condition=Ready --timeout=30s
+}
+@test "no memory controller: a pod with a memory limit is told so, one without runs" {
+	# The controller is hidden in a mount namespace of this test's own.
+	[ -d /sys/fs/cgroup/memory ] || {
+		[ -e /sys/fs/cgroup/cgroup.controllers ]
+		return 0
+	}
+	kill -KILL "$node_netns"
+	unshare --net --mount sh -c 'mount -t tmpfs none /sys/fs/cgroup/memory && exec sleep 3600' >/dev/null 2>&1 3>&- &
+	export node_netns=$!
+	in_netns() { nsenter --target "$node_netns" --net --mount -- "$@"; }
+	eventually 5 in_netns sh -c 'grep -q "/sys/fs/cgroup/memory tmpfs" /proc/mounts'
+	in_netns ip link set lo up
+	node_start
+	node_image
+	bh create project red
+	sleeper plain red | bh apply -f -
+	bh wait pod plain -n red --for=condition=Ready --timeout=20s
+	sleeper bound red '    resources: {limits: {memory: 64Mi}}' | bh apply -f -
+	eventually 10 shows bound memory
+	bh get pods bound -n red -o wide
+	[ "$(bh get pods bound -n red --no-headers | awk '{print $2}')" = 0/1 ]
+	bh delete pod bound -n red
+	bh delete pod plain -n red
+}
