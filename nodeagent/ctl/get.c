@@ -156,44 +156,49 @@ static int print_objects(const struct args *args, const ProtobufCMessage *const 
 	return status;
 }
 
+/* One line, beneath those printed before. */
+static void watched_print(struct print_table *table, const struct args *args, bool *headed,
+	const Bulkhead__V1__PodEvent *event, const char *name)
+{
+	if (!event->pod || (name && strcmp(event->pod->metadata->name, name) != 0))
+		return;
+	if (!*headed)
+		pod_headings(table, args);
+	*headed = true;
+	pod_row(table, args, event->pod);
+	print_table_write(table, stdout);
+	fflush(stdout);
+}
+
 static int watch_pods(struct ctl *ctl, const char *name, struct error *err)
 {
 	Bulkhead__V1__ListPodsRequest request = BULKHEAD__V1__LIST_PODS_REQUEST__INIT;
-	bool listed = false;
+	struct print_table *table = print_table_new();
+	bool headed = false;
+	int n;
 
 	request.project = (char *)(uintptr_t)(ctl->args->all_projects ? "" : ctl_project(ctl));
 	request.all_projects = ctl->args->all_projects;
-	for (;;) {
+	/* The node ends a watch when its API restarts: go on where it stopped. */
+	do {
 		struct client_call *call;
 		ProtobufCMessage *message;
-		int n;
 
-		if (client_call_start(&call, ctl->client, "WatchPods", &request.base,
-			    CLIENT_NO_DEADLINE, err) < 0)
-			return -1;
+		n = client_call_start(
+			&call, ctl->client, "WatchPods", &request.base, CLIENT_NO_DEADLINE, err);
+		if (n < 0)
+			break;
 		while ((n = client_call_next(call, &message, err)) == 1) {
 			const Bulkhead__V1__PodEvent *event = (Bulkhead__V1__PodEvent *)message;
 
 			request.since = event->sequence;
-			if (event->pod &&
-				(!name || strcmp(event->pod->metadata->name, name) == 0)) {
-				struct print_table *table = print_table_new();
-
-				if (!listed)
-					pod_headings(table, ctl->args);
-				listed = true;
-				pod_row(table, ctl->args, event->pod);
-				print_table_write(table, stdout);
-				print_table_free(table);
-				fflush(stdout);
-			}
+			watched_print(table, ctl->args, &headed, event, name);
 			ctl_free(message);
 		}
 		client_call_free(call);
-		/* The node ends a watch when its API restarts: go on where it stopped. */
-		if (n < 0 && (err->code != ERR_UNAVAILABLE || !request.since))
-			return -1;
-	}
+	} while (n == 0 || (err->code == ERR_UNAVAILABLE && request.since));
+	print_table_free(table);
+	return -1;
 }
 
 static int get_pods(struct ctl *ctl, const char *name, struct error *err)

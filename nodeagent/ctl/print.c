@@ -14,6 +14,7 @@ struct print_table {
 	struct row *rows;
 	size_t len;
 	size_t cap;
+	size_t width[PRINT_COLUMNS_MAX]; /* of what was written before; columns never shrink */
 };
 
 /* The CLI holds nothing that must be saved: out of memory is the end. */
@@ -31,38 +32,63 @@ struct print_table *print_table_new(void)
 	return must(calloc(1, sizeof(struct print_table)));
 }
 
-void print_table_free(struct print_table *table)
+static void rows_free(struct print_table *table)
 {
-	if (!table)
-		return;
 	for (size_t i = 0; i < table->len; i++) {
 		for (size_t j = 0; j < table->rows[i].len; j++)
 			free(table->rows[i].cells[j]);
 	}
+	table->len = 0;
+}
+
+void print_table_free(struct print_table *table)
+{
+	if (!table)
+		return;
+	rows_free(table);
 	free(table->rows);
 	free(table);
 }
 
+/* How many bytes of UTF-8 follow this first one. */
+static unsigned followers(unsigned char c)
+{
+	return c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc2 ? 1 : 0;
+}
+
+/*
+ * Control characters as \xNN, but for those in 'keep': C0, DEL, and C1 both as a byte of its own
+ * and as U+0080 to U+009F, which terminals obey alike (U+009B begins a control sequence as ESC [
+ * does).
+ */
+static void write_safe(FILE *out, const unsigned char *p, size_t size, const char *keep)
+{
+	unsigned inside = 0; /* bytes that the character under way still lacks */
+
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = p[i];
+		bool c1 = c >= 0x80 && c < 0xa0;
+		bool control =
+			(c < 0x20 && (!c || !strchr(keep, c))) || c == 0x7f || (c1 && !inside) ||
+			(c == 0xc2 && (i + 1 == size || (p[i + 1] >= 0x80 && p[i + 1] < 0xa0)));
+
+		if (control)
+			fprintf(out, "\\x%02x", c);
+		else
+			fputc(c, out);
+		inside = control ? 0 : c >= 0xc0 ? followers(c) : inside ? inside - 1 : 0;
+	}
+}
+
 static char *escaped(const char *text)
 {
-	static const char hex[] = "0123456789abcdef";
-	char *out = must(malloc(strlen(text) * 4 + 1));
-	char *p = out;
+	char *copy = NULL;
+	size_t size;
+	FILE *out = must(open_memstream(&copy, &size));
 
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c < 0x20 || c == 0x7f) {
-			*p++ = '\\';
-			*p++ = 'x';
-			*p++ = hex[c >> 4];
-			*p++ = hex[c & 15];
-		} else {
-			*p++ = (char)c;
-		}
-	}
-	*p = '\0';
-	return out;
+	write_safe(out, (const unsigned char *)text, strlen(text), "");
+	fclose(out);
+	return must(copy);
 }
 
 void print_table_row(struct print_table *table, const char *const *cells, size_t n)
@@ -79,9 +105,9 @@ void print_table_row(struct print_table *table, const char *const *cells, size_t
 		row->cells[i] = escaped(cells[i] && *cells[i] ? cells[i] : "<none>");
 }
 
-void print_table_write(const struct print_table *table, FILE *out)
+void print_table_write(struct print_table *table, FILE *out)
 {
-	size_t width[PRINT_COLUMNS_MAX] = { 0 };
+	size_t *width = table->width;
 
 	for (size_t i = 0; i < table->len; i++) {
 		for (size_t j = 0; j < table->rows[i].len; j++) {
@@ -101,6 +127,7 @@ void print_table_write(const struct print_table *table, FILE *out)
 				fprintf(out, "%s\n", row->cells[j]);
 		}
 	}
+	rows_free(table);
 }
 
 static void print_minutes(long long s, char *buf)
@@ -130,16 +157,8 @@ const char *print_age(int64_t seconds, char *buf)
 
 void print_untrusted(FILE *out, const void *data, size_t size, bool terminal)
 {
-	const unsigned char *p = data;
-
-	if (!terminal) {
+	if (terminal)
+		write_safe(out, data, size, "\n\t");
+	else
 		fwrite(data, 1, size, out);
-		return;
-	}
-	for (size_t i = 0; i < size; i++) {
-		if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\t') || p[i] == 0x7f)
-			fprintf(out, "\\x%02x", p[i]);
-		else
-			fputc(p[i], out);
-	}
 }

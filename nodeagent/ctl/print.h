@@ -21,7 +21,11 @@ void print_table_free(struct print_table *table);
 /* Adds one row of 'n' cells, copied with control characters escaped. NULL shows as "<none>". */
 void print_table_row(struct print_table *table, const char *const *cells, size_t n);
 
-void print_table_write(const struct print_table *table, FILE *out);
+/*
+ * Prints the rows and drops them. Rows that are added and written later stand beneath these, in
+ * columns at least as wide.
+ */
+void print_table_write(struct print_table *table, FILE *out);
 
 /* kubectl's ages: "45s", "3m12s", "5h", "12d". Returns 'buf' of PRINT_AGE_SIZE. */
 const char *print_age(int64_t seconds, char *buf);

@@ -126,6 +126,40 @@ static void a_terminal_is_not_driven_by_a_log(void **state)
 	assert_memory_equal(text, data, sizeof(data) - 1);
 }
 
+static void c1_controls_are_shown_in_both_forms(void **state)
+{
+	/* CSI as a byte and as U+009B; letters beside them in two, three and four bytes stay. */
+	static const char data[] = "\x9b"
+				   "2J\xc2\x9b"
+				   "2J \xc3\x9b \xe2\x80\x99 \xf0\x9f\x98\x80 \xc2\xa9";
+	char text[96] = "";
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	(void)state;
+	print_untrusted(f, data, sizeof(data) - 1, true);
+	fclose(f);
+	assert_string_equal(
+		text, "\\x9b2J\\xc2\\x9b2J \xc3\x9b \xe2\x80\x99 \xf0\x9f\x98\x80 \xc2\xa9");
+}
+
+static void later_rows_stand_beneath_earlier_ones(void **state)
+{
+	static const char *const wide[] = { "a-long-name", "x" };
+	static const char *const narrow[] = { "b", "y" };
+	struct print_table *table = print_table_new();
+	char text[64] = "";
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	(void)state;
+	print_table_row(table, wide, 2);
+	print_table_write(table, f);
+	print_table_row(table, narrow, 2);
+	print_table_write(table, f);
+	fclose(f);
+	print_table_free(table);
+	assert_string_equal(text, "a-long-name   x\nb             y\n");
+}
+
 static void columns_line_up_and_are_escaped(void **state)
 {
 	static const char *const head[] = { "NAME", "STATUS" };
@@ -155,6 +189,8 @@ int main(void)
 		cmocka_unit_test(durations),
 		cmocka_unit_test(ages),
 		cmocka_unit_test(a_terminal_is_not_driven_by_a_log),
+		cmocka_unit_test(c1_controls_are_shown_in_both_forms),
+		cmocka_unit_test(later_rows_stand_beneath_earlier_ones),
 		cmocka_unit_test(columns_line_up_and_are_escaped),
 	};
 
