@@ -115,63 +115,145 @@ int file_poke_at(int dirfd, const char *name, const char *text, struct error *er
 	return 0;
 }
 
-static int remove_children(int dirfd, dev_t dev, struct error *err);
+/* ---- removing trees ------------------------------------------------------------------------ */
 
-static int remove_entry(int dirfd, const char *name, dev_t dev, struct error *err)
+/*
+ * Whoever made a tree chose how deep it is, so nothing here recurses: what a directory holds is
+ * moved up beside it, and two directories are open at a time.
+ */
+struct removal {
+	int top_fd;
+	dev_t dev;
+	unsigned long moved; /* how many were: their names */
+};
+
+static DIR *list_open(int dirfd, struct error *err)
 {
-	cleanup_close int sub_fd = -1;
-	struct stat st;
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
+	if (!dir) {
+		error_set(err, error_code_of(errno), errno, "cannot list a directory");
+		if (fd >= 0)
+			close(fd);
+	}
+	return dir;
+}
+
+/* The next name that is neither "." nor ".."; NULL at the end. */
+static const char *list_next(DIR *dir)
+{
+	struct dirent *entry;
+
+	do {
+		entry = readdir(dir);
+	} while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+	return entry ? entry->d_name : NULL;
+}
+
+/* 0 it is gone, also by another's hand; 1 it is a directory that is not empty; -1 error. */
+static int remove_simple(int dirfd, const char *name, struct error *err)
+{
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return error_set(err, error_code_of(errno), errno, "cannot remove '%s'", name);
-
-	sub_fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (sub_fd < 0 && errno == ENOENT) /* another one removes it too */
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
-	if (sub_fd < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", name);
-	if (fstat(sub_fd, &st) < 0 || st.st_dev != dev)
+	if (errno == EBUSY)
 		return error_set(err, ERR_PRECONDITION, EBUSY, "'%s' is a mount point", name);
-	if (remove_children(sub_fd, dev, err) < 0)
-		return -1;
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+	if (errno != ENOTEMPTY && errno != EEXIST)
 		return error_set(err, error_code_of(errno), errno, "cannot remove '%s'", name);
-	return 0;
+	return 1;
 }
 
-static int remove_children(int dirfd, dev_t dev, struct error *err)
+static int move_up(struct removal *r, int dirfd, const char *name, struct error *err)
 {
-	int list_fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
-	struct dirent *entry;
+	char to[40];
 
-	if (!dir) {
-		error_set(err, error_code_of(errno), errno, "cannot list a directory");
-		if (list_fd >= 0)
-			close(list_fd);
-		return -1;
+	for (;;) {
+		snprintf(to, sizeof(to), ".removed-%lu", r->moved++);
+		if (renameat(dirfd, name, r->top_fd, to) == 0 || errno == ENOENT)
+			return 0;
+		/* That name is taken. */
+		if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+			return error_set(
+				err, error_code_of(errno), errno, "cannot remove '%s'", name);
 	}
-	while ((entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (remove_entry(dirfd, entry->d_name, dev, err) < 0)
+}
+
+/* Empties 'name' in the top directory. */
+static int flatten(struct removal *r, const char *name, struct error *err)
+{
+	cleanup_close int fd =
+		openat(r->top_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_dir DIR *dir = NULL;
+	const char *entry;
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT) /* another one removes it too */
+		return 0;
+	if (fd < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", name);
+	if (fstat(fd, &st) < 0 || st.st_dev != r->dev)
+		return error_set(err, ERR_PRECONDITION, EBUSY, "'%s' is a mount point", name);
+	dir = list_open(fd, err);
+	if (!dir)
+		return -1;
+	while ((entry = list_next(dir))) {
+		int n = remove_simple(fd, entry, err);
+
+		if (n < 0 || (n > 0 && move_up(r, fd, entry, err) < 0))
 			return -1;
 	}
 	return 0;
 }
 
+/* 1 when directories were there, whose content the next pass removes. */
+static int empty_once(struct removal *r, struct error *err)
+{
+	cleanup_dir DIR *dir = list_open(r->top_fd, err);
+	const char *name;
+	int again = 0;
+
+	if (!dir)
+		return -1;
+	while ((name = list_next(dir))) {
+		int n = remove_simple(r->top_fd, name, err);
+
+		if (n > 0) {
+			again = 1;
+			n = flatten(r, name, err);
+		}
+		if (n < 0)
+			return -1;
+	}
+	return again;
+}
+
 int tree_remove_at(int dirfd, const char *name, struct error *err)
 {
+	struct removal r = { .top_fd = -1 };
 	struct stat st;
+	int n = remove_simple(dirfd, name, err);
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return error_set(err, error_code_of(errno), errno, "cannot look at '%s'", name);
+	if (n <= 0)
+		return n;
+	r.top_fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (r.top_fd < 0 || fstat(r.top_fd, &st) < 0) {
+		n = error_set(err, error_code_of(errno), errno, "cannot open '%s'", name);
+	} else {
+		r.dev = st.st_dev;
+		do
+			n = empty_once(&r, err);
+		while (n > 0);
 	}
-	return remove_entry(dirfd, name, st.st_dev, err);
+	if (r.top_fd >= 0)
+		close(r.top_fd);
+	if (n == 0)
+		n = remove_simple(dirfd, name, err);
+	/* Somebody still writes there. */
+	return n > 0 ? error_set(err, ERR_PRECONDITION, ENOTEMPTY, "cannot remove '%s'", name) : n;
 }
 
 int mkdir_parents(const char *path, mode_t mode, struct error *err)

@@ -34,7 +34,10 @@ int file_replace_at(
 /* Writes 'text' to an existing kernel file (procfs, cgroupfs) in one write(2); never creates. */
 int file_poke_at(int dirfd, const char *name, const char *text, struct error *err);
 
-/* Removes 'name' beneath 'dirfd' and all below it, crossing no mount; absent is success. */
+/*
+ * Removes 'name' beneath 'dirfd' and all below it, however deep, crossing no mount; absent is
+ * success. After an error what is left may lie elsewhere below 'name'.
+ */
 int tree_remove_at(int dirfd, const char *name, struct error *err);
 
 /* mkdir -p of an absolute path; what is missing is made with 'mode'. */

@@ -213,6 +213,8 @@ bool pod_run_folder_exists(const struct pod *pod);
 void pod_run_folder_remove(const struct pod *pod);
 /* Removes logs and pod directory; what takes long goes on in a child. */
 void pod_folders_remove(const struct pod *pod);
+/* What removed pods left, of one or (NULL) of all: in a child, for it may be much. */
+int pod_folders_clear(int state_dirfd, const char *uid, struct error *err);
 /* Opens the log folder of one container, which it makes when absent. */
 int pod_container_logs_open(const struct pod *pod, const char *container, struct error *err);
 

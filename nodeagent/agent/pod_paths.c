@@ -127,9 +127,8 @@ void pod_run_folder_remove(const struct pod *pod)
 }
 
 /* Nobody waits for it: what an interrupted child leaves, the next start of the agent removes. */
-static int clear_in_child(const struct pod *pod, struct error *err)
+int pod_folders_clear(int state_dirfd, const char *uid, struct error *err)
 {
-	const struct agent *agent = pod->pods->agent;
 	pid_t pid = fork();
 
 	if (pid < 0)
@@ -140,9 +139,10 @@ static int clear_in_child(const struct pod *pod, struct error *err)
 		if (pid != 0)
 			_exit(pid < 0);
 		/* A copy of a daemon's connection held here would hide the agent's end from it. */
-		if (dup2(agent->state_dirfd, STATE_FD) < 0 || close_range(STATE_FD + 1, ~0U, 0) < 0)
+		if (dup2(state_dirfd, STATE_FD) < 0 || close_range(STATE_FD + 1, ~0U, 0) < 0)
 			_exit(1);
-		_exit(pod_store_clear(STATE_FD, pod->subject.uid, NULL) < 0);
+		_exit((uid ? pod_store_clear(STATE_FD, uid, NULL)
+			   : pod_store_clear_all(STATE_FD, NULL)) < 0);
 	}
 	return waitpid(pid, NULL, 0) == pid ? 0 : error_set(err, ERR_INTERNAL, errno, "no child");
 }
@@ -159,7 +159,7 @@ void pod_folders_remove(const struct pod *pod)
 	/* Last: while the record is there, a restart goes on with the removal. */
 	if (pod_store_remove(state_dirfd, pod->subject.uid, &err) < 0)
 		log_write(LOG_LEVEL_ERROR, &pod->subject, "%s", err.text);
-	else if (clear_in_child(pod, &err) < 0)
+	else if (pod_folders_clear(state_dirfd, pod->subject.uid, &err) < 0)
 		log_write(LOG_LEVEL_WARNING, &pod->subject, "%s", err.text);
 }
 

@@ -89,7 +89,7 @@ static int sweep_one(void *user, const char *name, struct error *err)
 {
 	(void)err;
 	/* It costs space, no more: what cannot be removed now is tried at the next start. */
-	if (has_prefix(name, NEW) || has_prefix(name, GONE))
+	if (has_prefix(name, NEW))
 		tree_remove_at(*(int *)user, name, NULL);
 	return 0;
 }
@@ -293,4 +293,19 @@ int pod_store_clear(int state_dirfd, const char *uid, struct error *err)
 		return -1;
 	snprintf(name, sizeof(name), GONE "%s", uid);
 	return tree_remove_at(fd, name, err);
+}
+
+static int clear_one(void *user, const char *name, struct error *err)
+{
+	(void)err;
+	if (has_prefix(name, GONE))
+		tree_remove_at(*(int *)user, name, NULL);
+	return 0;
+}
+
+int pod_store_clear_all(int state_dirfd, struct error *err)
+{
+	cleanup_close int fd = folder_open(state_dirfd, err);
+
+	return fd < 0 ? -1 : each_name(fd, clear_one, &fd, err);
 }

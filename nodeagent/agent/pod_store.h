@@ -18,8 +18,9 @@
 bool pod_uid_valid(const char *uid);
 
 /*
- * Makes <state>/pods where it is absent, and removes what an interrupted call left there, as far as
- * it can.
+ * Makes <state>/pods where it is absent, and removes what an interrupted pod_store_add() left
+ * there, as far as it can. What pod_store_remove() left takes as long as pods' users like: that is
+ * pod_store_clear_all()'s.
  */
 int pod_store_prepare(int state_dirfd, struct error *err);
 
@@ -55,5 +56,7 @@ int pod_store_remove(int state_dirfd, const char *uid, struct error *err);
 
 /* Removes what pod_store_remove() left of 'uid'; it may take long. */
 int pod_store_clear(int state_dirfd, const char *uid, struct error *err);
+/* The same for all, as far as it can. */
+int pod_store_clear_all(int state_dirfd, struct error *err);
 
 #endif

@@ -265,6 +265,7 @@ static int prepare(struct pods *pods, struct agent *agent, struct error *err)
 	int r;
 
 	if (pod_store_prepare(agent->state_dirfd, err) < 0 ||
+		pod_folders_clear(agent->state_dirfd, NULL, err) < 0 ||
 		userns_new(&pods->userns, agent->config->userns_start, agent->config->userns_slices,
 			err) < 0 ||
 		watch_new(&pods->watch, realtime_usec(), err) < 0 ||

@@ -39,6 +39,8 @@ static const char *const syscalls[] = {
 	"symlinkat",
 	"linkat",
 	"unlinkat",
+	"renameat",  /* tree_remove_at() */
+	"renameat2", /* renameat(3) where there is no renameat(2) */
 	"fchmod",
 	"fchmodat",
 	"fchown",
