@@ -1,5 +1,6 @@
 #include "nodeagent/agent/netd.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +32,20 @@ struct netd {
 
 struct request {
 	struct pending pending; /* first: the list frees it */
+	enum ipc_type answer;   /* the only one that answers it */
 	netd_done_fn done;
 };
+
+/* What goes into records, pods' environments and /etc/hosts must be an address and no more. */
+static int port_check(const Bulkhead__V1__NetPlugged *port, struct error *err)
+{
+	struct in6_addr address;
+
+	if (inet_pton(AF_INET, port->address, &address) == 1 ||
+		inet_pton(AF_INET6, port->address, &address) == 1)
+		return 0;
+	return error_set(err, ERR_INVALID, 0, "a port came without an IP address");
+}
 
 /* ---- NET_SYNC ------------------------------------------------------------------------------ */
 
@@ -78,20 +91,25 @@ static int on_sync_timer(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
-static void on_synced(struct netd *netd, const Bulkhead__V1__NetSynced *synced)
+static int on_synced(struct netd *netd, const Bulkhead__V1__NetSynced *synced, struct error *err)
 {
-	struct error err = { 0 };
+	struct error why = { 0 };
 
 	netd->syncing = false;
-	if (ipc_error_unpack(synced->error, &err) < 0) {
-		log_warning("netd does not know its ports: %s", err.text);
+	if (ipc_error_unpack(synced->error, &why) < 0) {
+		log_warning("netd does not know its ports: %s", why.text);
 		sync_later(netd);
-		return;
+		return 0;
+	}
+	for (size_t i = 0; i < synced->n_ports; i++) {
+		if (port_check(synced->ports[i], err) < 0)
+			return -1;
 	}
 	netd->synced = true;
 	log_info("netd has %zu ports and removed %u", synced->n_ports, synced->removed);
 	pods_net_synced(netd->agent->pods, synced);
 	node_kick(netd->agent->node);
+	return 0;
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */
@@ -111,36 +129,51 @@ static int on_state(struct netd *netd, const struct ipc_frame *frame, struct err
 	return 0;
 }
 
-static void answer(struct netd *netd, uint32_t serial, const Bulkhead__V1__Error *error,
-	const Bulkhead__V1__NetPlugged *plugged)
+/* An answer to something else than was asked is none: netd is not trusted to match them. */
+static int answer(struct netd *netd, const struct ipc_frame *frame,
+	const Bulkhead__V1__Error *error, const Bulkhead__V1__NetPlugged *plugged,
+	struct error *err)
 {
-	struct request *request = (struct request *)pending_take(&netd->requests, serial);
-	struct error err = { 0 };
+	struct request *request = (struct request *)pending_take(&netd->requests, frame->reply_to);
+	struct error why = { 0 };
 
 	if (!request)
-		return;
-	if (ipc_error_unpack(error, &err) < 0)
-		request->done(request->pending.user, NULL, &err);
+		return 0;
+	if (request->answer != (enum ipc_type)frame->type) {
+		pending_add(&netd->requests, &request->pending);
+		return error_set(err, ERR_INVALID, 0, "%s does not answer what was asked",
+			ipc_table_name(frame->type));
+	}
+	if (ipc_error_unpack(error, &why) < 0)
+		request->done(request->pending.user, NULL, &why);
 	else
 		request->done(request->pending.user, plugged, NULL);
 	free(request);
+	return 0;
+}
+
+static int on_plugged(struct netd *netd, const struct ipc_frame *frame,
+	const Bulkhead__V1__NetPlugged *plugged, struct error *err)
+{
+	if ((!plugged->error || plugged->error->code == ERR_NONE) && port_check(plugged, err) < 0)
+		return -1;
+	return answer(netd, frame, plugged->error, plugged, err);
 }
 
 static int on_frame(
 	void *user, struct ipc_frame *frame, const ProtobufCMessage *message, struct error *err)
 {
 	struct netd *netd = user;
-	const Bulkhead__V1__NetPlugged *plugged = (const Bulkhead__V1__NetPlugged *)message;
 
 	if (frame->type == IPC_NET_STATE)
 		return on_state(netd, frame, err);
 	if (frame->type == IPC_NET_PLUGGED)
-		answer(netd, frame->reply_to, plugged->error, plugged);
-	else if (frame->type == IPC_NET_UNPLUGGED)
-		answer(netd, frame->reply_to, ((const Bulkhead__V1__NetUnplugged *)message)->error,
-			NULL);
-	else if (netd->syncing && frame->reply_to == netd->sync)
-		on_synced(netd, (const Bulkhead__V1__NetSynced *)message);
+		return on_plugged(netd, frame, (const Bulkhead__V1__NetPlugged *)message, err);
+	if (frame->type == IPC_NET_UNPLUGGED)
+		return answer(netd, frame, ((const Bulkhead__V1__NetUnplugged *)message)->error,
+			NULL, err);
+	if (netd->syncing && frame->reply_to == netd->sync)
+		return on_synced(netd, (const Bulkhead__V1__NetSynced *)message, err);
 	return 0;
 }
 
@@ -263,6 +296,7 @@ static int ask(struct netd *netd, enum ipc_type type, const ProtobufCMessage *me
 	if (!request)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a request");
 	request->pending.user = user;
+	request->answer = type == IPC_NET_PLUG ? IPC_NET_PLUGGED : IPC_NET_UNPLUGGED;
 	request->done = done;
 	if (daemon_send(netd->daemon, type, message, fds, fds_len, &request->pending.serial, err) <
 		0) {

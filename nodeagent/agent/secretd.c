@@ -11,6 +11,7 @@
 #include "nodeagent/agent/pending.h"
 
 #define SEALING_KEY_SIZE 32
+#define REFRESH_MAX      (INT64_MAX / 1000000) /* seconds that can be counted in microseconds */
 
 struct secretd {
 	struct agent *agent;
@@ -21,6 +22,7 @@ struct secretd {
 
 struct request {
 	struct pending pending; /* first: the list frees it */
+	enum ipc_type answer;   /* the only one that answers it */
 	secretd_done_fn done;
 };
 
@@ -41,34 +43,47 @@ static int on_hello(struct secretd *secretd, const struct ipc_frame *frame,
 	return 0;
 }
 
-static void answer(struct secretd *secretd, uint32_t serial, const Bulkhead__V1__Error *error,
-	const char *directory, int64_t refresh_at)
+/* An answer to something else than was asked is none: secretd is not trusted to match them. */
+static int answer(struct secretd *secretd, const struct ipc_frame *frame,
+	const Bulkhead__V1__Error *error, const char *directory, int64_t refresh_at,
+	struct error *err)
 {
-	struct request *request = (struct request *)pending_take(&secretd->requests, serial);
-	struct error err = { 0 };
+	struct request *request =
+		(struct request *)pending_take(&secretd->requests, frame->reply_to);
+	struct error why = { 0 };
 
 	if (!request)
-		return;
-	if (ipc_error_unpack(error, &err) < 0)
-		request->done(request->pending.user, NULL, 0, &err);
+		return 0;
+	if (request->answer != (enum ipc_type)frame->type) {
+		pending_add(&secretd->requests, &request->pending);
+		return error_set(err, ERR_INVALID, 0, "%s does not answer what was asked",
+			ipc_table_name(frame->type));
+	}
+	if (ipc_error_unpack(error, &why) < 0)
+		request->done(request->pending.user, NULL, 0, &why);
 	else
 		request->done(request->pending.user, directory, refresh_at, NULL);
 	free(request);
+	return 0;
+}
+
+static int on_staged(struct secretd *secretd, const struct ipc_frame *frame,
+	const Bulkhead__V1__SecretsStaged *staged, struct error *err)
+{
+	if (staged->refresh_at < 0 || staged->refresh_at > REFRESH_MAX)
+		return error_set(err, ERR_INVALID, 0, "SECRETS_STAGED with a time out of range");
+	return answer(secretd, frame, staged->error, staged->directory, staged->refresh_at, err);
 }
 
 static int on_frame(
 	void *user, struct ipc_frame *frame, const ProtobufCMessage *message, struct error *err)
 {
-	const Bulkhead__V1__SecretsStaged *staged = (const Bulkhead__V1__SecretsStaged *)message;
-
 	if (frame->type == IPC_SECRETS_HELLO)
 		return on_hello(user, frame, (const Bulkhead__V1__SecretsHello *)message, err);
 	if (frame->type == IPC_SECRETS_STAGED)
-		answer(user, frame->reply_to, staged->error, staged->directory, staged->refresh_at);
-	else
-		answer(user, frame->reply_to,
-			((const Bulkhead__V1__SecretsPublished *)message)->error, NULL, 0);
-	return 0;
+		return on_staged(user, frame, (const Bulkhead__V1__SecretsStaged *)message, err);
+	return answer(user, frame, ((const Bulkhead__V1__SecretsPublished *)message)->error, NULL,
+		0, err);
 }
 
 static void on_lost(void *user, const struct error *err)
@@ -150,6 +165,7 @@ static int ask(struct secretd *secretd, enum ipc_type type, const ProtobufCMessa
 	if (!request)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a request");
 	request->pending.user = user;
+	request->answer = type == IPC_SECRETS_STAGE ? IPC_SECRETS_STAGED : IPC_SECRETS_PUBLISHED;
 	request->done = done;
 	if (daemon_send(secretd->daemon, type, message, &tmpfs_fd, 1, &request->pending.serial,
 		    err) < 0) {
