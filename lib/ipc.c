@@ -254,9 +254,11 @@ static int memfd_read(int fd, size_t size, uint8_t **ret, struct error *err)
 	cleanup_free uint8_t *data = NULL;
 	struct stat st;
 	size_t got = 0;
+	/* -1 for what is no memfd at all: a file whose reads its owner can hold up, for one. */
+	int seals = fcntl(fd, F_GET_SEALS);
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size != size ||
-		(fcntl(fd, F_GET_SEALS) & MEMFD_SEALS) != MEMFD_SEALS)
+	if (seals < 0 || (seals & MEMFD_SEALS) != MEMFD_SEALS || fstat(fd, &st) < 0 ||
+		(size_t)st.st_size != size)
 		return error_set(err, ERR_INVALID, 0,
 			"payload descriptor is not a sealed memfd of %zu bytes", size);
 	data = malloc(size + 1);
