@@ -38,6 +38,7 @@ hostile() { timeout 90 /usr/bin/python3 "$BATS_TEST_DIRNAME/peers/api_hostile.py
 @test "hole 4: 10,000 levels of nesting" { hostile recursion; }
 @test "hole 4: a million empty map entries" { hostile many_entries; }
 @test "text that is no UTF-8 or has NUL" { hostile bad_strings; }
+@test "256 calls of one user, and one more" { hostile many_calls; }
 @test "no, foreign, self-signed, server's and nameless certificates" { hostile strangers; }
 @test "plain text gets nothing" { hostile plain_text; }
 @test "TLS 1.3 only" { hostile old_tls; }

@@ -118,6 +118,26 @@ def bad_strings(prepared):
         assert not rig.calls, rig.calls
 
 
+def many_calls(prepared):
+    """256 calls of one user at a time; one more is refused until one ends."""
+    with r.Rig(prepared, {"WatchPods": lambda g, c: None}) as rig:
+        # Channels of their own: one connection takes 100 streams.
+        channels = [rig.channel(options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(3)]
+        calls = [rig.method(channels[i // 90], "WatchPods")(rig.node.ListPodsRequest())
+                 for i in range(256)]
+        r.eventually("256 calls", lambda: len(rig.calls) == 256, 10)
+        code, text = call_raw(channels[2], "GetVersion", b"")
+        assert code == grpc.StatusCode.RESOURCE_EXHAUSTED, (code, text)
+        assert "'alice' has too many calls under way (256)" in text, text
+        calls[0].cancel()
+        r.eventually("room again", lambda: call_raw(channels[2], "GetVersion", b"")[0] is None, 5)
+        for call in calls:
+            call.cancel()
+        for channel in channels:
+            channel.close()
+        assert rig.works()
+
+
 def answered(rig, who, ca="ca"):
     """The status code of a call by this certificate."""
     with rig.channel(who, ca) as channel:
