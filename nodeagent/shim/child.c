@@ -70,7 +70,7 @@ static int clean_start(struct launch *l, struct error *err)
 {
 	(void)l;
 	sys_signals_reset();
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || sys_not_dumpable() < 0)
 		return error_set(err, ERR_INTERNAL, errno, "prctl");
 	return 0;
 }

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -28,21 +29,34 @@
 
 #define AGENT_FD 3
 
+/* The root of a mount that no path leads to is called "/"; an upgrade may have unlinked it. */
+static int is_sealed(void)
+{
+#ifndef BULKHEAD_WEAK_SEAL
+	struct statvfs st;
+	char name[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", name, sizeof(name) - 1);
+
+	name[n < 0 ? 0 : n] = '\0';
+	return (strcmp(name, "/") == 0 || strcmp(name, "/ (deleted)") == 0) &&
+	       statvfs("/proc/self/exe", &st) == 0 && (st.f_flag & ST_RDONLY) != 0;
+#else
+	return 1;
+#endif
+}
+
 /*
  * Runs this program from a read-only mount that no path leads to: whatever a container does with
  * /proc/self/exe before its own program replaces ours, the file cannot be written (CVE-2019-5736).
+ * Where the program lies on a read-only file system that does as well, until somebody remounts it.
  */
 static int run_sealed(char **argv, struct error *err)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 					       MOUNT_ATTR_NODEV };
-	cleanup_close int exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	cleanup_close int tree_fd = -1;
-	struct statvfs st;
 
-	if (exe_fd < 0 || fstatvfs(exe_fd, &st) < 0)
-		return error_set(err, ERR_INTERNAL, errno, "cannot look at /proc/self/exe");
-	if (st.f_flag & ST_RDONLY)
+	if (is_sealed())
 		return 0;
 	tree_fd = sys_open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE);
 	if (tree_fd < 0 || sys_mount_setattr(tree_fd, "", 0, &attr) < 0)
@@ -83,7 +97,13 @@ static int process_prepare(struct error *err)
 	setsid();
 	umask(0);
 	prctl(PR_SET_NAME, "bulkhead-shim");
-	if (close_range(AGENT_FD + 1, ~0U, 0) < 0 || fcntl(AGENT_FD, F_SETFD, FD_CLOEXEC) < 0)
+#ifndef BULKHEAD_WEAK_DESCRIPTORS
+	if (close_range(AGENT_FD + 1, ~0U, 0) < 0)
+		return error_set(err, ERR_INTERNAL, errno, "cannot close descriptors");
+#endif
+	if (sys_not_dumpable() < 0)
+		return error_set(err, ERR_INTERNAL, errno, "prctl");
+	if (fcntl(AGENT_FD, F_SETFD, FD_CLOEXEC) < 0)
 		return error_set(
 			err, ERR_INVALID, errno, "descriptor %d is not the agent's", AGENT_FD);
 	/* Our mounts are nobody else's; unmounting on the host still reaches us, so that nothing is

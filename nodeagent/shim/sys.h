@@ -38,6 +38,9 @@ int sys_pivot_root(const char *new_root, const char *put_old);
 /* Clears the signal mask, restores every handler, so that exec'd code starts clean. */
 void sys_signals_reset(void);
 
+/* Until its next execve(2) nobody without the host's CAP_SYS_PTRACE looks into this process. */
+int sys_not_dumpable(void);
+
 /* Opens a fresh procfs of the caller's pid namespace that no path leads to. */
 int sys_proc_open(void);
 
