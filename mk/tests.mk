@@ -50,7 +50,24 @@ PRIV_CLUSTER_O    := $(patsubst %.c,$(B)/%.o,$(filter-out $(PRIV_CLUSTER_C),$(so
 $(PRIV_CLUSTER_BINS): $(B)/%: $(B)/%.o $(PRIV_CLUSTER_O) $(foreach a,proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-clusterd $(B)/bulkhead.ovsschema
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka $(BASE_LIBS)
-PRIV_BINS_ALL := $(PRIV_BINS) $(PRIV_NET_BINS) $(PRIV_CLUSTER_BINS)
+
+# tests/priv/escapes/test_*.c try to get out of containers of the real bulkhead-shim.
+PRIV_ESCAPES_C    := $(sort $(wildcard tests/priv/escapes/test_*.c))
+PRIV_ESCAPES_BINS := $(PRIV_ESCAPES_C:%.c=$(B)/%)
+HOSTILE_C         := $(sort $(wildcard tests/priv/escapes/hostile*.c))
+$(PRIV_ESCAPES_BINS): $(B)/%: $(B)/%.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a))) | $(B)/bulkhead-shim \
+		$(B)/tests/priv/workload $(B)/tests/priv/escapes/hostile $(B)/tests/priv/escapes/loader
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
+$(B)/tests/priv/escapes/hostile: $(HOSTILE_C) tests/priv/escapes/hostile.h
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 -D_GNU_SOURCE -I. $(WARNINGS) -static -o $@ $(HOSTILE_C)
+$(B)/tests/priv/escapes/loader: tests/priv/escapes/loader.c
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 $(WARNINGS) -static -nostdlib -ffreestanding -fno-stack-protector -fno-pie -no-pie -o $@ $<
+PRIV_BINS_ALL := $(PRIV_BINS) $(PRIV_NET_BINS) $(PRIV_CLUSTER_BINS) $(PRIV_ESCAPES_BINS)
 
 # What the shim's tests run inside their containers: static, for the image has no libraries.
 $(B)/tests/priv/workload: tests/priv/workload.c

@@ -7,7 +7,7 @@ B=${B:-build}
 weak=build-weak
 export CMOCKA_MESSAGE_OUTPUT=TAP
 
-# switch | object that knows it | program | how the test is run
+# switch | objects that know it, with commas between | program | how the test is run
 # shellcheck disable=SC2016 # $B is expanded by the shell that runs the test
 rows='
 ACCEPT      | nodeagent/api/listener | bulkhead-api   | bats --formatter tap -f "hole 1" tests/e2e/api.bats
@@ -30,13 +30,18 @@ MEDIA       | nodeagent/image/manifest      | tests/unit/test_image_manifest | $
 STAGED      | nodeagent/image/import_commit | tests/unit/test_image_store    | $B/tests/unit/test_image_store
 CONFINE     | nodeagent/image/main          | bulkhead-unpack                | $B/tests/priv/test_image_confined
 PARENT      | nodeagent/image/main          | bulkhead-unpack                | $B/tests/priv/test_image_confined
+SEAL        | nodeagent/shim/main           | bulkhead-shim | $B/tests/priv/escapes/test_runtime
+DESCRIPTORS | nodeagent/shim/main,nodeagent/shim/child_identity | bulkhead-shim | $B/tests/priv/escapes/test_runtime
+CWD         | nodeagent/shim/child_identity | bulkhead-shim | $B/tests/priv/escapes/test_runtime
+DUMPABLE    | nodeagent/shim/sys            | bulkhead-shim | $B/tests/priv/escapes/test_runtime
 '
 n=0 failed=0
 while IFS='|' read -r name object program test; do
 	name=${name// /} object=${object// /} program=${program// /}
 	case $name in '') continue ;; *"${1:-}"*) ;; *) continue ;; esac
 	n=$((n + 1))
-	rm -rf "$weak" && cp -a "$B" "$weak" && rm -f "$weak/$object.o" "$weak/$program"
+	rm -rf "$weak" && cp -a "$B" "$weak" && rm -f "$weak/$program"
+	for o in ${object//,/ }; do rm -f "$weak/$o.o"; done
 	if ! make --no-print-directory B="$weak" CPPFLAGS="-DBULKHEAD_WEAK_$name" "$weak/$program" >"$weak.log" 2>&1; then
 		tail -n 5 "$weak.log" >&2
 		echo "not ok $n - $program builds without $name"
@@ -50,6 +55,7 @@ while IFS='|' read -r name object program test; do
 		failed=1
 	else
 		echo "ok $n - without $name its test fails"
+		grep "^not ok [0-9]" "$weak.log" | sed 's/^not ok/# fails:/'
 	fi
 done <<<"$rows"
 echo "1..$n"

@@ -46,6 +46,7 @@ struct pod {
 	char dir[64];
 	char state[96], logs[96], layer[96], socket[96], cgroup[128];
 	char uid[64];
+	char program[96]; /* the shim to run, "" for the one of the build */
 	pid_t shim;
 	struct ipc *ipc;
 	int fds[IPC_FDS_MAX]; /* of SANDBOX_READY */
@@ -74,8 +75,8 @@ static void build_dir(char *ret, size_t size)
 
 	assert_true(n > 0);
 	ret[n] = '\0';
-	for (int i = 0; i < 3; i++)
-		*strrchr(ret, '/') = '\0';
+	assert_non_null(strstr(ret, "/tests/priv/"));
+	*strstr(ret, "/tests/priv/") = '\0';
 }
 
 static void run_host(const char *fmt, ...)
@@ -219,7 +220,9 @@ static void pod_spawn(struct pod *p)
 	int pair[2];
 
 	build_dir(build, sizeof(build));
-	snprintf(shim, sizeof(shim), "%s/bulkhead-shim", build);
+	snprintf(shim, sizeof(shim), "%s", p->program);
+	if (!p->program[0])
+		snprintf(shim, sizeof(shim), "%s/bulkhead-shim", build);
 	assert_int_equal(ipc_socketpair(pair, &test_err), 0);
 	p->shim = fork();
 	assert_true(p->shim >= 0);
@@ -465,6 +468,21 @@ static char *box_log(struct pod *p, const char *name, unsigned restart)
 	return text;
 }
 
+/* Waits until the log of a box that runs has 'part', and returns it. */
+static char *box_log_wait(struct pod *p, const char *name, unsigned restart, const char *part)
+{
+	for (int i = 0; i < WAIT_MS / 10; i++) {
+		char *text = box_log(p, name, restart);
+
+		if (strstr(text, part))
+			return text;
+		free(text);
+		usleep(10000);
+	}
+	fail_msg("'%s' does not come in the log of '%s'", part, name);
+	return NULL;
+}
+
 /* Runs a box to its end and returns its log. */
 static char *box_run(struct pod *p, struct box *b, struct ending *ret)
 {
@@ -478,12 +496,11 @@ static char *box_run(struct pod *p, struct box *b, struct ending *ret)
 }
 
 /* Executes in a running box; returns stdout and stderr together, the code in *ret_code. */
-static char *box_exec(struct pod *p, const char *name, const char *script, int *ret_code)
+static char *box_exec_args(
+	struct pod *p, const char *name, const char *const *args, size_t args_len, int *ret_code)
 {
 	static uint64_t id;
 	Bulkhead__V1__ExecPlan plan = BULKHEAD__V1__EXEC_PLAN__INIT;
-	char *args[] = { (char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c",
-		(char *)(uintptr_t)script };
 	char *out[2] = { NULL, NULL };
 	char *both;
 	struct ipc_frame frame;
@@ -493,8 +510,8 @@ static char *box_exec(struct pod *p, const char *name, const char *script, int *
 
 	plan.id = ++id;
 	plan.container = (char *)(uintptr_t)name;
-	plan.args = args;
-	plan.n_args = 3;
+	plan.args = (char **)(uintptr_t)args;
+	plan.n_args = args_len;
 	pod_send(p, IPC_EXEC_PLAN, &plan.base);
 	started = (Bulkhead__V1__ExecStarted *)pod_recv(p, IPC_EXEC_STARTED, &frame);
 	if (started->error)
@@ -519,6 +536,13 @@ static char *box_exec(struct pod *p, const char *name, const char *script, int *
 	return both;
 }
 
+static char *box_exec(struct pod *p, const char *name, const char *script, int *ret_code)
+{
+	const char *const args[] = { "/bin/sh", "-c", script };
+
+	return box_exec_args(p, name, args, ARRAY_LEN(args), ret_code);
+}
+
 static void box_signal(struct pod *p, const char *name, int sig)
 {
 	Bulkhead__V1__ContainerKill kill_message = BULKHEAD__V1__CONTAINER_KILL__INIT;
@@ -533,12 +557,12 @@ static void box_signal(struct pod *p, const char *name, int sig)
 		const char *text_ = (text);                                                        \
                                                                                                    \
 		if (!text_ || !strstr(text_, (part)))                                              \
-			fail_msg("'%s' is not in:\n%s", (part), text_ ? text_ : "");               \
+			fail_msg("'%s' is not in:\n%.800s\n", (part), text_ ? text_ : "");         \
 	} while (0)
 #define assert_has_not(text, part)                                                                 \
 	do {                                                                                       \
 		if (strstr((text), (part)))                                                        \
-			fail_msg("'%s' is in:\n%s", (part), (text));                               \
+			fail_msg("'%s' is in:\n%.800s\n", (part), (text));                         \
 	} while (0)
 
 /* One pod a test, cleaned up whatever happens. */

@@ -52,7 +52,7 @@ static void ordinary_user_has_no_capability(void **state)
 	box_start(p, &b);
 	exec_text = box_exec(p, "main", identity, NULL);
 	check_identity(exec_text);
-	text = box_log(p, "main", 0);
+	text = box_log_wait(p, "main", 0, "HOME=");
 	check_identity(text);
 }
 
@@ -71,7 +71,7 @@ static void root_has_what_was_given(void **state)
 	box_shell(&b, "grep -e ^Cap -e ^NoNew -e ^Seccomp: /proc/self/status; sleep 1000");
 	box_start(p, &b);
 	exec_text = box_exec(p, "main", identity, NULL);
-	text = box_log(p, "main", 0);
+	text = box_log_wait(p, "main", 0, "\nSeccomp:");
 	/* Not CAP_SYS_ADMIN, which loading the filter without no_new_privs took. */
 	assert_has(text,
 		"CapInh:\t0000000000000000\nCapPrm:\t0000000000080001\nCapEff:\t0000000000080001\n"
@@ -316,13 +316,7 @@ static void out_of_memory_is_told_from_a_kill(void **state)
 	b.plan.restart = 3;
 	box_shell(&b, "/bin/workload eat 64; echo ready; sleep 1000");
 	box_start(p, &b);
-	for (int i = 0; i < 200; i++) {
-		cleanup_free char *text = box_log(p, "main", 3);
-
-		if (strstr(text, "ready"))
-			break;
-		usleep(10000);
-	}
+	free(box_log_wait(p, "main", 3, "ready"));
 	box_signal(p, "main", SIGKILL);
 	e = box_wait(p, "main");
 	assert_int_equal(e.signal, SIGKILL);
@@ -352,13 +346,7 @@ static void exit_codes_and_signals(void **state)
 	b.plan.restart = 3;
 	box_shell(&b, "trap 'exit 43' TERM; echo up; while :; do sleep 0.01; done");
 	box_start(p, &b);
-	for (int i = 0; i < 200; i++) {
-		cleanup_free char *text = box_log(p, "main", 3);
-
-		if (strstr(text, "up"))
-			break;
-		usleep(10000);
-	}
+	free(box_log_wait(p, "main", 3, "up"));
 	box_signal(p, "main", SIGTERM);
 	e = box_wait(p, "main");
 	assert_int_equal(e.code, 43);
