@@ -45,6 +45,7 @@ struct ipc {
 	struct queued *head;
 	struct queued **tail;
 	size_t queue_len;
+	size_t queue_bytes; /* payloads, wherever they lie */
 };
 
 int ipc_new(struct ipc **ret, int fd, enum ipc_role self, enum ipc_role peer,
@@ -86,6 +87,7 @@ static void queue_pop(struct ipc *ipc)
 	if (!ipc->head)
 		ipc->tail = &ipc->head;
 	ipc->queue_len--;
+	ipc->queue_bytes -= q->header.size;
 	queued_free(q);
 }
 
@@ -107,6 +109,11 @@ int ipc_fd(const struct ipc *ipc)
 int ipc_wants_write(const struct ipc *ipc)
 {
 	return ipc->head != NULL;
+}
+
+int ipc_crowded(const struct ipc *ipc)
+{
+	return ipc->queue_len >= IPC_CROWDED_LEN || ipc->queue_bytes >= IPC_CROWDED_BYTES;
 }
 
 static const struct ipc_row *row_of(const struct ipc *ipc, uint32_t type)
@@ -239,6 +246,7 @@ int ipc_send(struct ipc *ipc, uint32_t type, uint32_t reply_to, const void *data
 	*ipc->tail = q;
 	ipc->tail = &q->next;
 	ipc->queue_len++;
+	ipc->queue_bytes += size;
 	return ipc_flush(ipc, err);
 }
 

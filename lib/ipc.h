@@ -16,6 +16,10 @@
 #define IPC_INLINE_MAX  (32u << 10) /* larger travels in a sealed memfd */
 #define IPC_QUEUE_MAX   4096        /* frames waiting for a slow peer */
 
+/* A connection is crowded when so much waits: see ipc_crowded(). */
+#define IPC_CROWDED_LEN   3072
+#define IPC_CROWDED_BYTES (64u << 20)
+
 /* A role is one bit, so that a table row can name several. */
 enum ipc_role {
 	IPC_AGENT = 1,
@@ -62,6 +66,12 @@ void ipc_free(struct ipc *ipc);
 /* The socket, to poll: readable always, writable while ipc_wants_write() says so. Borrowed. */
 int ipc_fd(const struct ipc *ipc);
 int ipc_wants_write(const struct ipc *ipc);
+
+/*
+ * Whether the peer is so far behind that what can be refused or said shorter should be: the rest of
+ * the queue is for what cannot. Who sends as much as others ask for asks this first.
+ */
+int ipc_crowded(const struct ipc *ipc);
 
 /*
  * Queues a frame and tries to send it. The payload is copied and 'fds' are duplicated: both stay

@@ -71,6 +71,18 @@ static int send_reply(struct api *api, Bulkhead__V1__CallReply *reply, const int
 	return daemon_send(api->daemon, IPC_CALL_REPLY, &reply->base, fds, fds_len, NULL, err);
 }
 
+/*
+ * Callers choose how many answers there are and how long: when bulkhead-api does not keep up, one
+ * of them hears that, and the connection of all stays.
+ */
+static int check_room(const struct api *api, struct error *err)
+{
+	if (!daemon_crowded(api->daemon))
+		return 0;
+	return error_set(
+		err, ERR_EXHAUSTED, 0, "too many answers of this node wait to be sent; try again");
+}
+
 static int send_error(struct api *api, uint64_t id, const struct error *why, struct error *err)
 {
 	Bulkhead__V1__CallReply reply = BULKHEAD__V1__CALL_REPLY__INIT;
@@ -144,6 +156,8 @@ void call_reply(struct call *call, const ProtobufCMessage *message, bool end)
 		r = -1;
 	}
 	if (r == 0)
+		r = check_room(c->api, &err);
+	if (r == 0)
 		r = pack_reply(&reply, message, &err);
 	if (r == 0)
 		r = send_reply(c->api, &reply, NULL, 0, &err);
@@ -165,7 +179,8 @@ void call_reply_stream(
 
 	reply.id = call->id;
 	reply.stream = kind;
-	if (!c->broken && send_reply(c->api, &reply, fds, fds_len, &err) < 0)
+	if (!c->broken && (check_room(c->api, &err) < 0 ||
+				  send_reply(c->api, &reply, fds, fds_len, &err) < 0))
 		break_call(c, &err);
 }
 

@@ -248,6 +248,11 @@ int daemon_send(struct daemon *daemon, enum ipc_type type, const ProtobufCMessag
 	return 0;
 }
 
+bool daemon_crowded(const struct daemon *daemon)
+{
+	return daemon->link && link_crowded(daemon->link);
+}
+
 void daemon_kill(struct daemon *daemon, const char *why)
 {
 	log_error("%s is ended: %s", daemon->name, why);

@@ -45,6 +45,9 @@ void daemon_free(struct daemon *daemon);
 int daemon_send(struct daemon *daemon, enum ipc_type type, const ProtobufCMessage *message,
 	const int *fds, size_t fds_len, uint32_t *ret_serial, struct error *err);
 
+/* As ipc_crowded(); false while it does not run. */
+bool daemon_crowded(const struct daemon *daemon);
+
 /* Ends the process because of 'why': it is started again. 'lost' follows from the loop. */
 void daemon_kill(struct daemon *daemon, const char *why);
 

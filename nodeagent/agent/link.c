@@ -124,6 +124,11 @@ int link_new(struct link **ret, sd_event *event, int fd, enum ipc_role peer,
 	return 0;
 }
 
+bool link_crowded(const struct link *link)
+{
+	return ipc_crowded(link->ipc);
+}
+
 int link_send(struct link *link, enum ipc_type type, uint32_t reply_to,
 	const ProtobufCMessage *message, const int *fds, size_t fds_len, uint32_t *ret_serial,
 	struct error *err)

@@ -5,6 +5,7 @@
 #ifndef NODEAGENT_AGENT_LINK_H
 #define NODEAGENT_AGENT_LINK_H
 
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "proto/ipc_table.h"
@@ -25,6 +26,9 @@ struct link_ops {
 /* Takes over 'fd' on success. The agent is always the one end; 'peer' is the other's role. */
 int link_new(struct link **ret, sd_event *event, int fd, enum ipc_role peer,
 	const struct link_ops *ops, void *user, struct error *err);
+
+/* As ipc_crowded(). */
+bool link_crowded(const struct link *link);
 
 /* May be called from within 'frame' and 'closed'. NULL is allowed. */
 void link_free(struct link *link);

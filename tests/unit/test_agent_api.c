@@ -29,6 +29,7 @@ static struct {
 	void *user;
 	unsigned replies;
 	unsigned kills;
+	bool crowded;
 	enum error_code refuse;        /* daemon_send() fails with this */
 	unsigned refuse_times;         /* so often */
 	Bulkhead__V1__CallReply *last; /* what was sent */
@@ -74,6 +75,12 @@ int daemon_send(struct daemon *daemon, enum ipc_type type, const ProtobufCMessag
 	fake.last_fds = fds_len;
 	fake.replies++;
 	return 0;
+}
+
+bool daemon_crowded(const struct daemon *daemon)
+{
+	(void)daemon;
+	return fake.crowded;
 }
 
 void daemon_kill(struct daemon *daemon, const char *why)
@@ -481,6 +488,33 @@ static void a_response_that_cannot_be_sent_ends_the_call(void **state)
 	assert_int_equal(fake.kills, 1);
 }
 
+/* However much callers ask for: bulkhead-api, which all others use too, is not ended for it. */
+static void who_asks_for_too_much_is_told(void **state)
+{
+	Bulkhead__V1__GetVersionRequest request = BULKHEAD__V1__GET_VERSION_REQUEST__INIT;
+	Bulkhead__V1__GetVersionResponse response = BULKHEAD__V1__GET_VERSION_RESPONSE__INIT;
+
+	(void)state;
+	handled.keep = true;
+	fake.crowded = true;
+	call(next_id(), NULL, "GetVersion", &request.base);
+	call_reply(handled.kept, &response.base, false);
+	assert_int_equal(fake.replies, 0);
+	assert_true(sd_event_run(agent.event, 0) > 0);
+	assert_int_equal(handled.gone, 1);
+	assert_int_equal(last_code(), ERR_EXHAUSTED);
+	call(next_id(), NULL, "GetVersion", &request.base);
+	call_reply(handled.kept, &response.base, true);
+	assert_int_equal(last_code(), ERR_EXHAUSTED);
+	assert_true(fake.last->end);
+	/* An end is short, and must come. */
+	call(next_id(), NULL, "GetVersion", &request.base);
+	call_end(handled.kept);
+	assert_int_equal(last_code(), ERR_NONE);
+	assert_true(fake.last->end);
+	assert_int_equal(fake.kills, 0);
+}
+
 static void streams_carry_descriptors(void **state)
 {
 	Bulkhead__V1__GetVersionRequest request = BULKHEAD__V1__GET_VERSION_REQUEST__INIT;
@@ -531,6 +565,7 @@ int main(void)
 		TEST(all_calls_are_gone_with_the_daemon),
 		TEST(calls_under_way_have_a_limit),
 		TEST(a_response_that_cannot_be_sent_ends_the_call),
+		TEST(who_asks_for_too_much_is_told),
 		TEST(streams_carry_descriptors),
 		TEST(lists_show_what_may_be_seen),
 	};
