@@ -3,16 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "auth/pod_edit.h"
 #include "auth/scc.h"
 #include "lib/cleanup.h"
 #include "nodeagent/agent/api.h"
+#include "nodeagent/agent/log_changes.h"
 #include "nodeagent/agent/pod.h"
-
-#define LOG_CHANGES (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE)
 
 /* One call that goes on, in its pod's list. */
 struct stream {
@@ -110,22 +108,10 @@ static struct pod_container *target(const struct pods *pods, const char *project
 
 /* ---- logs ---------------------------------------------------------------------------------- */
 
-static int changes_open(int log_dirfd, struct error *err)
-{
-	cleanup_close int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", log_dirfd);
-	if (fd < 0 || inotify_add_watch(fd, path, LOG_CHANGES) < 0)
-		return error_set(
-			err, error_code_of(errno), errno, "cannot follow the log directory");
-	return take_fd(&fd);
-}
-
 /* Whether there will be more in the log of its current or next run. */
 static bool writes(const struct pod_container *c)
 {
-	return c->stage != CONTAINER_ENDED && !c->pod->progress->lost;
+	return c->stage != CONTAINER_ENDED && !c->pod->progress->lost && !c->pod->progress->ended;
 }
 
 static int check_logs(
@@ -154,9 +140,12 @@ static int logs(struct pod_container *c, struct call *call, struct error *err)
 	dirfd = pod_container_logs_open(c->pod, c->spec->name, err);
 	if (dirfd < 0)
 		return -1;
-	changes_fd = changes_open(dirfd, err);
-	if (changes_fd < 0)
-		return -1;
+	/* Also where nothing will be told: who asks to follow waits for it. */
+	if (r->follow) {
+		changes_fd = log_changes_open(dirfd, c->pod->pods->agent->config->api_uid, err);
+		if (changes_fd < 0)
+			return -1;
+	}
 	if (follow) {
 		stream = stream_new(c->pod, call, err);
 		if (!stream)
@@ -164,7 +153,7 @@ static int logs(struct pod_container *c, struct call *call, struct error *err)
 		stream->container = c;
 	}
 	call_reply_stream(call, BULKHEAD__V1__STREAM_KIND__STREAM_LOGS,
-		(const int[]){ dirfd, changes_fd }, 2);
+		(const int[]){ dirfd, changes_fd }, r->follow ? 2 : 1);
 	/* The end says: what is there is all. */
 	if (!follow)
 		call_end(call);
