@@ -22,6 +22,7 @@
 #define REAP_MS      20                 /* a turn of the loop may take */
 #define REAP_USEC    UINT64_C(200000)
 #define KILL_USEC    UINT64_C(2000000) /* between one SIGKILL and the next */
+#define RESTORES_MAX 10                /* of a pod whose shim cannot be asked */
 #define KILLS_MAX    3 /* then the shim does not hear, or the containers hang in the kernel */
 
 static void arm(struct pod *pod, uint64_t usec);
@@ -361,6 +362,8 @@ static void do_keep(struct pod *pod)
 	edit_string(&pod->progress->address, "", NULL);
 	pod->progress->ended = true;
 	pod_save(pod);
+	/* Execs that a killed shim could not end, logs of containers that never ran. */
+	streams_end(pod, NULL);
 }
 
 static void do_remove(struct pod *pod)
@@ -371,6 +374,14 @@ static void do_remove(struct pod *pod)
 	pod->done = true;
 	pod->pods->len--;
 	pods_turn(pod->pods);
+}
+
+static void begin_afresh(struct pod *pod)
+{
+	/* What restore_later() assumed: netd never heard of it. */
+	if (pod->net.stage == NET_UNKNOWN)
+		pod->net.stage = NET_NONE;
+	pod_feed(pod, POD_BEGIN);
 }
 
 /* No shim runs: what there is on disk says how far the pod had come. */
@@ -390,7 +401,7 @@ static void do_look(struct pod *pod)
 	else if (traces)
 		pod_feed(pod, POD_SHIM_EARLY);
 	else
-		pod_feed(pod, POD_BEGIN);
+		begin_afresh(pod);
 }
 
 static void do_nothing(struct pod *pod)
@@ -443,7 +454,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	(void)usec;
 	switch (pod->state) {
 	case POD_NEW:
-		pod_feed(pod, POD_BEGIN);
+		if (pod->restoring)
+			pod_restore(pod);
+		else
+			pod_feed(pod, POD_BEGIN);
 		break;
 	case POD_ADOPTING:
 		kill_shim(pod, "its state is not told");
@@ -493,6 +507,21 @@ void pod_begin(struct pod *pod)
 	pod_feed(pod, POD_BEGIN);
 }
 
+/* No descriptor or memory is free now, or the shim's socket takes no connection yet. */
+static bool passes(const struct error *err)
+{
+	return err->code == ERR_EXHAUSTED || err->code == ERR_UNAVAILABLE;
+}
+
+/* Whether a shim runs cannot be told now; to take it for dead would end a pod that runs. */
+static void restore_later(struct pod *pod, const struct error *err)
+{
+	log_write(LOG_LEVEL_WARNING, &pod->subject, "%s; tried again", err->text);
+	pod->restoring = true;
+	pod->net.stage = NET_UNKNOWN;
+	arm(pod, timer_retry_usec(++pod->failures));
+}
+
 void pod_restore(struct pod *pod)
 {
 	char socket[POD_PATH_SIZE];
@@ -510,8 +539,16 @@ void pod_restore(struct pod *pod)
 	}
 	pod_run_path(pod, "shim.sock", socket);
 	if (shim_connect(&pod->shim, &config, &err) < 0) {
+		if (passes(&err) && pod->failures < RESTORES_MAX) {
+			restore_later(pod, &err);
+			return;
+		}
 		if (err.code != ERR_NOT_FOUND)
 			log_write(LOG_LEVEL_WARNING, &pod->subject, "%s", err.text);
+	}
+	pod->restoring = false;
+	pod->failures = 0;
+	if (!pod->shim) {
 		do_look(pod);
 		return;
 	}
@@ -549,7 +586,9 @@ int pod_delete(struct pod *pod, int64_t grace_seconds, struct error *err)
 		return error_prefix(err, "the deletion cannot be recorded");
 	}
 	pod_record(pod, false, "Killing", "to be deleted within %lld s", (long long)grace_seconds);
-	pod_feed(pod, POD_DELETE);
+	/* Otherwise it is asked again when it is known what runs. */
+	if (!pod->restoring)
+		pod_feed(pod, POD_DELETE);
 	pod_changed(pod);
 	return 0;
 }

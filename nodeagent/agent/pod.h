@@ -138,8 +138,9 @@ struct pod {
 	Bulkhead__V1__PodProgress *progress;
 	struct log_subject subject;
 	enum pod_state state;
-	bool begun; /* a container's plan was sent, in this boot */
-	bool done;  /* it is out of the list at the end of this turn */
+	bool begun;     /* a container's plan was sent, in this boot */
+	bool restoring; /* New, and whether a shim of it runs is not known yet */
+	bool done;      /* it is out of the list at the end of this turn */
 	struct shim *shim;
 	struct pod_container *containers; /* init ones first */
 	size_t containers_len;

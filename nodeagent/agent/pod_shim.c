@@ -201,8 +201,8 @@ static int peer_open(struct shim *shim, int fd, struct error *err)
 			shim->socket);
 	shim->process.pidfd = pidfd_open(peer.pid, 0);
 	if (shim->process.pidfd < 0)
-		return error_set(err, errno == ESRCH ? ERR_NOT_FOUND : ERR_INTERNAL, errno,
-			"cannot watch the shim at '%s'", shim->socket);
+		return error_set(err, error_code_of(errno), errno, "cannot watch the shim at '%s'",
+			shim->socket);
 	return 0;
 }
 

@@ -61,6 +61,7 @@ struct rig {
 	struct error call_err;
 	ProtobufCMessage *reply;
 	int replies;
+	int ends;          /* of calls, without an answer */
 	char events[512];  /* of watches: "ADDED web, SYNCED", without repetitions */
 	uint64_t sequence; /* of the last one */
 };
@@ -366,6 +367,7 @@ void call_end(struct call *call)
 {
 	(void)call;
 	rig.replies++;
+	rig.ends++;
 }
 
 void call_fail(struct call *call, const struct error *err)

@@ -255,6 +255,42 @@ static void a_hung_shim_is_not_adopted(void **unused)
 	nothing_left();
 }
 
+/* Connections of agents that were killed wait at its socket: that it takes no more says nothing. */
+static void a_shim_that_is_slow_is_not_dead(void **unused)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fds[16];
+	size_t n = 0;
+	char uid[40];
+	char path[192];
+	pid_t pid;
+
+	(void)unused;
+	applied("web", SLEEP, ALWAYS);
+	until(runs("web"));
+	uid_of("web", uid);
+	pid = shim_pid(uid);
+	node_kill();
+	kill(pid, SIGSTOP);
+	snprintf(path, sizeof(path), "%s/pods/%s/shim.sock", rig.run, uid);
+	assert_true(strlen(path) < sizeof(addr.sun_path));
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	do
+		fds[n] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	while (connect(fds[n++], (struct sockaddr *)&addr, sizeof(addr)) == 0 && n < 16);
+	assert_true(n < 16);
+	node_up();
+	turn(300000);
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+	kill(pid, SIGCONT);
+	until(runs("web"));
+	assert_int_equal(shim_pid(uid), pid);
+	assert_int_equal(delete ("web", 0), 0);
+	until(absent("web"));
+	nothing_left();
+}
+
 static void a_new_pod_with_a_hung_shim_can_go(void **unused)
 {
 	char uid[40];
@@ -424,6 +460,30 @@ static void a_watch_is_taken_up_where_it_was(void **unused)
 	c.gone(&c);
 }
 
+/* Whoever follows the log of a container that is never to run is not left waiting. */
+static void a_log_of_what_never_runs_ends(void **unused)
+{
+	static const char extra[] =
+		NEVER ", \"initContainers\": [{\"name\": \"first\", \"image\": \"box\", "
+		      "\"command\": [\"/bin/sh\", \"-c\", \"sleep 1; exit 7\"]}]";
+	Bulkhead__V1__PodLogsRequest request = BULKHEAD__V1__POD_LOGS_REQUEST__INIT;
+	struct call calls[2];
+
+	(void)unused;
+	applied("job", SLEEP, extra);
+	request.project = NAME("red");
+	request.pod = NAME("job");
+	request.container = NAME("main");
+	request.follow = true;
+	calls[0] = calls[1] = (struct call){ .agent = &rig.agent, .message = &request.base };
+	method_pod_logs(&rig.agent, &calls[0]);
+	assert_int_equal(rig.ends, 0);
+	until(in_phase("job", "Failed") && entries("run/pods") == 0);
+	until(rig.ends == 1);
+	method_pod_logs(&rig.agent, &calls[1]);
+	assert_int_equal(rig.ends, 2);
+}
+
 /* Of one pod; they end with it, and none is left hanging. */
 static void one_past_the_streams(void **unused)
 {
@@ -502,6 +562,7 @@ int main(void)
 		RIG_TEST(a_shim_without_a_pod_is_ended),
 		RIG_TEST(a_hung_shim_does_not_keep_its_pod),
 		RIG_TEST(a_hung_shim_is_not_adopted),
+		RIG_TEST(a_shim_that_is_slow_is_not_dead),
 		RIG_TEST(a_new_pod_with_a_hung_shim_can_go),
 		RIG_TEST(killed_at_each_turn_on_the_way_up),
 		RIG_TEST(killed_at_each_turn_on_the_way_down),
@@ -509,6 +570,7 @@ int main(void)
 		RIG_TEST(one_past_the_pods),
 		RIG_TEST(one_past_the_slices),
 		RIG_TEST(a_watch_is_taken_up_where_it_was),
+		RIG_TEST(a_log_of_what_never_runs_ends),
 		RIG_TEST(one_past_the_streams),
 		RIG_TEST(refusals_change_nothing),
 	};
