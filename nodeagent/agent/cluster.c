@@ -183,8 +183,13 @@ const Bulkhead__V1__ClusterNode *cluster_node_at(const struct cluster *cluster, 
 int cluster_change(struct cluster *cluster, const Bulkhead__V1__ClusterTxn *txn,
 	cluster_done_fn done, void *user, struct error *err)
 {
-	struct change *change = calloc(1, sizeof(*change));
+	struct change *change;
 
+	/* Callers send as much as they like, and may be gone before it is read. */
+	if (daemon_crowded(cluster->daemon))
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"too many changes of the cluster wait already; try again");
+	change = calloc(1, sizeof(*change));
 	if (!change)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a change");
 	change->pending.user = user;

@@ -160,8 +160,12 @@ const Bulkhead__V1__SecretsHello *secretd_hello(const struct secretd *secretd)
 static int ask(struct secretd *secretd, enum ipc_type type, const ProtobufCMessage *message,
 	int tmpfs_fd, secretd_done_fn done, void *user, struct error *err)
 {
-	struct request *request = calloc(1, sizeof(*request));
+	struct request *request;
 
+	/* Not now: it is asked again. */
+	if (daemon_crowded(secretd->daemon))
+		return error_set(err, ERR_UNAVAILABLE, 0, "bulkhead-secretd does not keep up");
+	request = calloc(1, sizeof(*request));
 	if (!request)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a request");
 	request->pending.user = user;

@@ -37,6 +37,7 @@ struct daemon {
 	const struct daemon_ops *ops;
 	void *user;
 	bool running;
+	bool crowded;
 	char subnet[32]; /* netd's */
 };
 
@@ -105,6 +106,11 @@ int daemon_send(struct daemon *daemon, enum ipc_type type, const ProtobufCMessag
 	if (ret_serial)
 		*ret_serial = sent->serial;
 	return 0;
+}
+
+bool daemon_crowded(const struct daemon *daemon)
+{
+	return daemon->crowded;
 }
 
 bool daemon_running(const struct daemon *daemon)

@@ -166,6 +166,25 @@ static void answers_to_something_else_are_refused(void **state)
 	assert_int_equal(second.code, ERR_UNAVAILABLE);
 }
 
+/* What waits for a slow daemon waits in the agent's memory. */
+static void slow_daemons_are_asked_no_more(void **state)
+{
+	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
+	Bulkhead__V1__SecretsStage stage = BULKHEAD__V1__SECRETS_STAGE__INIT;
+	struct answer answer = { 0 };
+	struct error err = { 0 };
+
+	(void)state;
+	make_ready();
+	txn.create_project = TEXT("red");
+	fake.clusterd.crowded = fake.secretd.crowded = true;
+	assert_int_equal(cluster_change(agent.cluster, &txn, on_change, &answer, &err), -1);
+	assert_int_equal(err.code, ERR_EXHAUSTED);
+	assert_int_equal(secretd_stage(agent.secretd, &stage, 0, on_secrets, &answer, &err), -1);
+	assert_int_equal(err.code, ERR_UNAVAILABLE);
+	assert_null(next_sent());
+}
+
 static void addresses_are_addresses(void **state)
 {
 	static const char *const wrong[] = { "", "10.128.0", "10.128.0.5\n1.2.3.4\thost",
@@ -216,6 +235,7 @@ int main(void)
 		TEST(secrets_are_staged_and_published),
 		TEST(plugs_wait_for_the_sync),
 		TEST(answers_to_something_else_are_refused),
+		TEST(slow_daemons_are_asked_no_more),
 		TEST(addresses_are_addresses),
 		TEST(keys_of_a_wrong_size_are_refused),
 	};
