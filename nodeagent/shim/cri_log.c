@@ -65,6 +65,27 @@ static int file_open(struct cri_log *log, struct error *err)
 	return 0;
 }
 
+/*
+ * Of runs that ended, the last one's is kept: how often a container restarts is its own choice.
+ * What cannot be removed costs space, no more.
+ */
+static void sweep(const struct cri_log *log)
+{
+	int fd = openat(log->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir && fd >= 0)
+		close(fd);
+	while (dir && (entry = readdir(dir))) {
+		char *end;
+		unsigned long run = strtoul(entry->d_name, &end, 10);
+
+		if (end != entry->d_name && strncmp(end, ".log", 4) == 0 && run + 1 < log->restart)
+			unlinkat(log->dirfd, entry->d_name, 0);
+	}
+}
+
 int cri_log_open(struct cri_log **ret, int log_dirfd, const char *container, uint32_t restart,
 	size_t size_max, struct error *err)
 {
@@ -88,6 +109,7 @@ int cri_log_open(struct cri_log **ret, int log_dirfd, const char *container, uin
 	}
 	if (file_open(log, err) < 0)
 		goto fail;
+	sweep(log);
 	*ret = log;
 	return 0;
 fail:
