@@ -41,11 +41,9 @@ static int log_folder_make(const struct pod *pod, const char *path, struct error
 {
 	gid_t gid = (gid_t)pod->pods->agent->config->api_uid;
 
-	if (mkdir(path, 0750) < 0) {
-		if (errno == EEXIST)
-			return 0;
+	if (mkdir(path, 0750) < 0 && errno != EEXIST)
 		return error_set(err, error_code_of(errno), errno, "cannot make '%s'", path);
-	}
+	/* Also of one that is there: an agent may have been killed before it came to this. */
 	if (chown(path, 0, gid) < 0 || chmod(path, 02750) < 0)
 		return error_set(
 			err, error_code_of(errno), errno, "cannot hand '%s' to bulkhead-api", path);
@@ -59,7 +57,9 @@ static int logs_make(const struct pod *pod, struct error *err)
 
 	snprintf(all, sizeof(all), "%s/logs", pod->pods->agent->config->state_dir);
 	pod_log_path(pod, path);
-	return log_folder_make(pod, all, err) < 0 ? -1 : log_folder_make(pod, path, err);
+	if (mkdir(all, 0711) < 0 && errno != EEXIST)
+		return error_set(err, error_code_of(errno), errno, "cannot make '%s'", all);
+	return log_folder_make(pod, path, err);
 }
 
 int pod_folders_make(const struct pod *pod, struct error *err)

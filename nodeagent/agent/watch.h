@@ -18,7 +18,7 @@
 #include "lib/error.h"
 #include "proto/k8s.h"
 
-#define WATCHERS_MAX   256
+#define WATCHERS_MAX   1024 /* as calls: no user has that many, so none keeps all others from it */
 #define WATCH_GONE_MAX 256
 
 struct watch;
