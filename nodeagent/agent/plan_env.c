@@ -20,7 +20,28 @@ struct env {
 	const char *field; /* of the container */
 	char **list;
 	size_t n;
+	size_t size; /* what execve(2) counts of it, and of arguments */
 };
+
+/* Bytes that execve(2) counts for one string. */
+static size_t size_of(const char *text)
+{
+	return strlen(text) + 1 + sizeof(char *);
+}
+
+/*
+ * At once and not at the end: a few variables, each repeated a thousand times by $(...), would else
+ * be written out first.
+ */
+static int spend(struct env *env, size_t size, struct error *err)
+{
+	env->size += size;
+	if (env->size <= PLAN_EXEC_MAX)
+		return 0;
+	return error_set(err, ERR_EXHAUSTED, 0,
+		"arguments and environment are more than %d bytes together once $(...) is replaced",
+		PLAN_EXEC_MAX);
+}
 
 static void env_done(struct env *env)
 {
@@ -54,6 +75,10 @@ static int env_set(struct env *env, const char *name, const char *value, struct 
 	if (strlen(name) + 1 + strlen(value) > PLAN_STRING_MAX)
 		return error_set(err, ERR_EXHAUSTED, 0,
 			"longer than the %d bytes that execve(2) takes", PLAN_STRING_MAX);
+	if (found)
+		env->size -= size_of(*found);
+	if (spend(env, strlen(name) + 1 + size_of(value), err) < 0)
+		return -1;
 	if (found)
 		return plan_print(found, err, "%s=%s", name, value);
 	return plan_append(&env->list, &env->n, err, "%s=%s", name, value);
@@ -166,6 +191,8 @@ static int pod_args(struct env *env, Bulkhead__V1__ContainerPlan *plan, const ch
 
 		if (plan_expand(list[i], env_lookup, env, PLAN_STRING_MAX, &arg, err) < 0)
 			return error_prefix(err, "%s.%s[%zu]", env->field, name, i);
+		if (spend(env, size_of(arg), err) < 0)
+			return error_prefix(err, "%s", env->field);
 		if (edit_append_string(&plan->args, &plan->n_args, arg, err) < 0)
 			return -1;
 	}
@@ -211,7 +238,7 @@ static size_t list_size(char *const *list, size_t n)
 	size_t size = 0;
 
 	for (size_t i = 0; i < n; i++)
-		size += strlen(list[i]) + 1 + sizeof(char *);
+		size += size_of(list[i]);
 	return size;
 }
 

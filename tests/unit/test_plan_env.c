@@ -345,6 +345,39 @@ static void test_limits(void **state)
 	fixture_done(&f);
 }
 
+/* It ends where it is too much, and is not written out to be measured. */
+static void test_repetition_stops_at_once(void **state)
+{
+	struct fixture f;
+	cleanup_free char *text = malloc(PLAN_STRING_MAX);
+	size_t n;
+
+	(void)state;
+	assert_non_null(text);
+	fixture_init(&f);
+	n = (size_t)sprintf(text, "env: [{name: A, value: \"");
+	memset(text + n, 'x', 65536);
+	n += 65536;
+	n += (size_t)sprintf(text + n, "\"}");
+	for (int i = 0; i < 1000; i++)
+		n += (size_t)sprintf(text + n, ", {name: B%d, value: $(A)}", i);
+	sprintf(text + n, "]");
+	fixture_container(&f, text, "");
+	fixture_refused(&f, ERR_EXHAUSTED,
+		"spec.containers[0].env[15] (B14): arguments and environment are more than");
+	/* The same name again replaces, and takes no more. */
+	n = (size_t)sprintf(text, "env: [{name: A, value: \"");
+	memset(text + n, 'x', 65536);
+	n += 65536;
+	n += (size_t)sprintf(text + n, "\"}");
+	for (int i = 0; i < 100; i++)
+		n += (size_t)sprintf(text + n, ", {name: B, value: $(A)}");
+	sprintf(text + n, "]");
+	fixture_container(&f, text, "");
+	fixture_planned(&f);
+	fixture_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_env_refused),
 		cmocka_unit_test(test_cwd),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_repetition_stops_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
