@@ -108,6 +108,12 @@ int catalog_write(const struct catalog *catalog, int store_dirfd, struct error *
 	text = json_dumps(catalog->root, JSON_INDENT(1) | JSON_SORT_KEYS);
 	if (!text)
 		return no_memory(err);
+	/* What is longer could be written, but never read again. */
+	if (strlen(text) > STORE_CATALOG_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"the list of the node's images and their layers is longer than %u bytes; "
+			"delete some images",
+			STORE_CATALOG_MAX);
 	return file_replace_at(store_dirfd, CATALOG_FILE, text, strlen(text), 0600, err);
 }
 
