@@ -34,6 +34,15 @@ SEAL        | nodeagent/shim/main           | bulkhead-shim | $B/tests/priv/esca
 DESCRIPTORS | nodeagent/shim/main,nodeagent/shim/child_identity | bulkhead-shim | $B/tests/priv/escapes/test_runtime
 CWD         | nodeagent/shim/child_identity | bulkhead-shim | $B/tests/priv/escapes/test_runtime
 DUMPABLE    | nodeagent/shim/sys            | bulkhead-shim | $B/tests/priv/escapes/test_runtime
+REAL_DIR    | nodeagent/shim/child_root,nodeagent/shim/child_system | bulkhead-shim | $B/tests/priv/escapes/test_image
+MASK        | nodeagent/shim/child_system   | bulkhead-shim | $B/tests/priv/escapes/test_image
+WALK        | nodeagent/shim/mnt            | bulkhead-shim | $B/tests/priv/escapes/test_image
+TARGET_FS   | nodeagent/shim/mnt            | bulkhead-shim | $B/tests/priv/escapes/test_image
+PASSWD      | nodeagent/shim/user           | bulkhead-shim | $B/tests/priv/escapes/test_image
+PROC        | nodeagent/shim/child_identity | bulkhead-shim | $B/tests/priv/escapes/test_image
+NON_ROOT    | nodeagent/shim/user           | bulkhead-shim | $B/tests/priv/test_shim_container
+INHERITABLE | nodeagent/shim/caps           | bulkhead-shim | $B/tests/priv/test_shim_container
+SYSCTL      | nodeagent/shim/sysctl         | bulkhead-shim | $B/tests/priv/test_shim_sandbox
 '
 n=0 failed=0
 while IFS='|' read -r name object program test; do
@@ -42,7 +51,7 @@ while IFS='|' read -r name object program test; do
 	n=$((n + 1))
 	rm -rf "$weak" && cp -a "$B" "$weak" && rm -f "$weak/$program"
 	for o in ${object//,/ }; do rm -f "$weak/$o.o"; done
-	if ! make --no-print-directory B="$weak" CPPFLAGS="-DBULKHEAD_WEAK_$name" "$weak/$program" >"$weak.log" 2>&1; then
+	if ! make --no-print-directory B="$weak" CPPFLAGS="-DBULKHEAD_WEAK_$name" CFLAGS=-Wno-error "$weak/$program" >"$weak.log" 2>&1; then
 		tail -n 5 "$weak.log" >&2
 		echo "not ok $n - $program builds without $name"
 		failed=1

@@ -90,5 +90,8 @@ int caps_set(uint64_t set)
 
 	data[0].permitted = data[0].effective = (uint32_t)set;
 	data[1].permitted = data[1].effective = (uint32_t)(set >> 32);
+#ifdef BULKHEAD_WEAK_INHERITABLE
+	data[0].inheritable = (uint32_t)set;
+#endif
 	return (int)syscall(SYS_capset, &header, data);
 }

@@ -31,11 +31,16 @@
 
 int child_oom_score(struct launch *l, struct error *err)
 {
+#ifndef BULKHEAD_WEAK_PROC
+	int proc_fd = l->sandbox->proc_fd;
+#else
+	int proc_fd = open("/proc", O_PATH | O_CLOEXEC);
+#endif
 	struct error poke_err;
 	char text[16];
 
 	snprintf(text, sizeof(text), "%" PRId32, l->plan->oom_score_adj);
-	if (file_poke_at(l->sandbox->proc_fd, "self/oom_score_adj", text, &poke_err) == 0)
+	if (file_poke_at(proc_fd, "self/oom_score_adj", text, &poke_err) == 0)
 		return 0;
 	/*
 	 * Without CAP_SYS_RESOURCE (nested machines) it cannot go below what was inherited. That

@@ -33,8 +33,12 @@ static struct mnt_owner pod_root(const struct launch *l)
 /* Opens a directory of the root that child_root_check() has seen to be real. */
 static int real_dir(int root_fd, const char *name, struct error *err)
 {
-	int fd = sys_openat2(
-		root_fd, name, O_PATH | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+#ifndef BULKHEAD_WEAK_REAL_DIR
+	const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+#else
+	const uint64_t resolve = RESOLVE_IN_ROOT;
+#endif
+	int fd = sys_openat2(root_fd, name, O_PATH | O_DIRECTORY, 0, resolve);
 
 	if (fd < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open /%s", name);
@@ -267,6 +271,9 @@ static int mask(struct launch *l, const char *path, int empty_fd, struct error *
 	cleanup_close int tree_fd = -1;
 	struct stat st;
 
+#ifdef BULKHEAD_WEAK_MASK
+	return 0;
+#endif
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -283,6 +290,9 @@ static int make_read_only(struct launch *l, const char *path, struct error *err)
 		sys_openat2(l->root_fd, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	cleanup_close int tree_fd = -1;
 
+#ifdef BULKHEAD_WEAK_READ_ONLY
+	return 0;
+#endif
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0)

@@ -47,7 +47,7 @@ static const struct {
 	{ "release_agent", verb_release_agent, 0 },
 	{ "abstract", verb_abstract, 0 },   /* lists unix sockets, tries each */
 	{ "ids", verb_ids, 0 },             /* who it is */
-	{ "proc-over", verb_proc_over, 1 }, /* VICTIM: a false /proc whose files lead there */
+	{ "proc-over", verb_proc_over, 1 }, /* DIRECTORY: a false /proc/self */
 	{ "refused", verb_refused, 0 },
 	{ "arguments", verb_arguments, 0 },
 	{ "unknown", verb_unknown, 0 },

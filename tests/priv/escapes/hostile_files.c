@@ -292,20 +292,13 @@ void verb_ids(int argc, char **argv)
 }
 
 /*
- * CVE-2025-52881: a /proc of one's own making, whose files lead to argv[0]; a process of the
- * runtime that joins and writes its own settings by path would write there.
+ * CVE-2025-52881: a /proc of one's own making, in which every process's own directory is argv[0]; a
+ * process of the runtime that joins and writes its own settings by path would write there.
  */
 void verb_proc_over(int argc, char **argv)
 {
-	static const char *const names[] = { "/proc/self/oom_score_adj", "/proc/self/attr/exec",
-		"/proc/thread-self/attr/exec", "/proc/self/loginuid" };
-
 	(void)argc;
 	say("mount", mount("none", "/proc", "tmpfs", 0, NULL));
-	mkdir("/proc/self", 0755);
-	mkdir("/proc/self/attr", 0755);
-	mkdir("/proc/thread-self", 0755);
-	mkdir("/proc/thread-self/attr", 0755);
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		say(names[i], symlink(argv[0], names[i]));
+	say("self", symlink(argv[0], "/proc/self"));
+	say("thread-self", symlink(argv[0], "/proc/thread-self"));
 }
