@@ -43,6 +43,10 @@ PROC        | nodeagent/shim/child_identity | bulkhead-shim | $B/tests/priv/esca
 NON_ROOT    | nodeagent/shim/user           | bulkhead-shim | $B/tests/priv/test_shim_container
 INHERITABLE | nodeagent/shim/caps           | bulkhead-shim | $B/tests/priv/test_shim_container
 SYSCTL      | nodeagent/shim/sysctl         | bulkhead-shim | $B/tests/priv/test_shim_sandbox
+CALLS       | nodeagent/shim/seccomp_default | bulkhead-shim | $B/tests/priv/escapes/test_calls
+ARGUMENTS   | nodeagent/shim/seccomp_default | bulkhead-shim | $B/tests/priv/escapes/test_calls
+UNKNOWN     | nodeagent/shim/seccomp_default | bulkhead-shim | $B/tests/priv/escapes/test_calls
+ABI         | nodeagent/shim/seccomp_default | bulkhead-shim | $B/tests/priv/escapes/test_calls
 '
 n=0 failed=0
 while IFS='|' read -r name object program test; do
