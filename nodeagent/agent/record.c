@@ -51,6 +51,11 @@ int record_pack(const ProtobufCMessage *message, uint8_t **ret, size_t *ret_size
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot pack a record");
 	memcpy(data, MAGIC, MAGIC_SIZE);
 	protobuf_c_message_pack(message, data + HEADER_SIZE);
+	/* What could be written but not read again would be lost with the agent. */
+	if (wire_check(message->descriptor, data + HEADER_SIZE, size, err) < 0) {
+		free(data);
+		return -1;
+	}
 	put_u32(data + MAGIC_SIZE, (uint32_t)size);
 	put_u32(data + MAGIC_SIZE + 4, record_crc(data + HEADER_SIZE, size));
 	*ret = data;

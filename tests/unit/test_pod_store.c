@@ -295,6 +295,35 @@ static void test_no_room_leaves_nothing(void **ret)
 	signal(SIGXFSZ, SIG_DFL);
 }
 
+/* A pod within all limits has twice as many fields in its record: as asked for, and as admitted. */
+static void test_what_could_not_be_read_is_not_written(void **ret)
+{
+	static K8sEnvVar vars[20000];
+	static K8sEnvVar *env[ARRAY_LEN(vars)];
+	const struct state *s = *ret;
+	Bulkhead__V1__PodProgress *progress;
+	Bulkhead__V1__PodFile *file;
+	struct sample sample;
+
+	for (size_t i = 0; i < ARRAY_LEN(vars); i++) {
+		k8s__io__api__core__v1__env_var__init(&vars[i]);
+		vars[i].name = (char *)(uintptr_t) "A";
+		vars[i].value = (char *)(uintptr_t) "1";
+		env[i] = &vars[i];
+	}
+	sample_init(&sample, UID);
+	sample.file.asked = &sample.pod;
+	sample.container.env = env;
+	sample.container.n_env = ARRAY_LEN(vars);
+	assert_int_equal(pod_store_add(s->dirfd, &sample.file, &err), -1);
+	assert_int_equal(err.code, ERR_EXHAUSTED);
+	assert_int_equal(count_names(s, "pods"), 0);
+	sample.container.n_env = 15000;
+	assert_int_equal(pod_store_add(s->dirfd, &sample.file, &err), 0);
+	assert_int_equal(pod_store_read(s->dirfd, UID, &file, &progress, &err), 0);
+	bulkhead__v1__pod_file__free_unpacked(file, NULL);
+}
+
 static void test_twice_is_refused(void **ret)
 {
 	const struct state *s = *ret;
@@ -394,6 +423,7 @@ int main(void)
 		TEST(test_remove),
 		TEST(test_a_start_sweeps),
 		TEST(test_no_room_leaves_nothing),
+		TEST(test_what_could_not_be_read_is_not_written),
 		TEST(test_twice_is_refused),
 		TEST(test_killed_at_any_moment),
 		cmocka_unit_test(test_uid_form),
