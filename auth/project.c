@@ -172,3 +172,24 @@ int project_vnid_check(const char *name, uint32_t vnid, struct error *err)
 		"project '%s': VNID %" PRIu32 " is not its to have; it must be %u to %u", name,
 		vnid, PROJECT_VNID_FIRST, PROJECT_VNID_MAX);
 }
+
+int project_numbers_check(const struct project_facts *facts, uint32_t vnid, struct error *err)
+{
+	uint32_t offset = facts->uids.start - PROJECT_UID_BASE;
+	char mcs[PROJECT_MCS_SIZE];
+
+	if (facts->uids.start < PROJECT_UID_BASE || facts->uids.size != PROJECT_UID_SIZE ||
+		offset % PROJECT_UID_SIZE != 0 || offset / PROJECT_UID_SIZE >= PROJECT_BLOCKS)
+		return error_set(err, ERR_INVALID, 0,
+			"project '%s': its ids %" PRIu32 "/%" PRIu32
+			" are no block of %u from %u on",
+			facts->name, facts->uids.start, facts->uids.size, PROJECT_UID_SIZE,
+			PROJECT_UID_BASE);
+	if (project_mcs(offset / PROJECT_UID_SIZE, mcs, err) < 0)
+		return -1;
+	if (strcmp(mcs, facts->mcs) != 0)
+		return error_set(err, ERR_INVALID, 0,
+			"project '%s': its MCS label '%s' is not '%s', that of its ids",
+			facts->name, facts->mcs, mcs);
+	return project_vnid_check(facts->name, vnid, err);
+}

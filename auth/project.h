@@ -53,6 +53,13 @@ int project_range_parse(const char *text, struct project_range *ret, struct erro
 /* "s0" or "s0:c1,c0", sensitivities s0-s15, categories below 1024, none twice. */
 int project_mcs_check(const char *text, struct error *err);
 
+/*
+ * Whether a project's numbers are ones that the allocation gives: a whole block of ids, its MCS
+ * label, a VNID as project_vnid_check() has it. Whoever changes the database must not be able to
+ * give a project root's ids, the node's own, or another's network.
+ */
+int project_numbers_check(const struct project_facts *facts, uint32_t vnid, struct error *err);
+
 /* From the texts of a ClusterProject. */
 int project_facts_parse(const char *name, const char *uid_range, const char *mcs,
 	struct project_facts *ret, struct error *err);

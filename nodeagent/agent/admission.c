@@ -88,6 +88,7 @@ static int project_find(const struct admission *a, const K8sPod *asked, Bulkhead
 			"'bulkhead create project'",
 			name);
 	if (project_facts_parse(row->name, row->uid_range, row->mcs, ret, err) < 0 ||
+		project_numbers_check(ret, row->vnid, err) < 0 ||
 		edit_string(&file->uid_range, row->uid_range, err) < 0 ||
 		edit_string(&file->mcs, row->mcs, err) < 0)
 		return error_prefix(err, "project '%s'", row->name);

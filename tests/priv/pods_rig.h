@@ -31,7 +31,7 @@ static void config_init(void)
 	rig.project.name = NAME("red");
 	rig.project.vnid = 10;
 	rig.project.uid_range = NAME("1920000000/10000");
-	rig.project.mcs = NAME("s0:c1,c0");
+	rig.project.mcs = NAME("s0:c959,c639"); /* of block 92000 */
 	bulkhead__v1__cluster_node__init(&rig.node);
 	rig.node.name = NAME("node");
 	rig.node.address = NAME("192.0.2.1");

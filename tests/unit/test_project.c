@@ -222,6 +222,43 @@ static void test_vnid(void **state)
 			rows[i].good ? 0 : -1);
 }
 
+/* What a changed database could say of a project that a pod then runs as. */
+static void test_numbers(void **state)
+{
+	static const struct {
+		const char *name, *range, *mcs;
+		uint32_t vnid;
+		int ok;
+	} rows[] = {
+		{ "default", "1000000000/10000", "s0:c1,c0", 0, 1 },
+		{ "red", "1000010000/10000", "s0:c3,c2", 10, 1 },
+		{ "red", "1000010000-1000019999", "s0:c3,c2", 10, 1 },
+		{ "red", "1999990000/10000", "s0:c1000,c495", PROJECT_VNID_MAX, 1 },
+		{ "red", "0/10000", "s0:c3,c2", 10, 0 },
+		{ "red", "1000010000/1", "s0:c3,c2", 10, 0 },
+		{ "red", "1000010000/20000", "s0:c3,c2", 10, 0 },
+		{ "red", "1000010001/10000", "s0:c3,c2", 10, 0 },
+		{ "red", "999990000/10000", "s0:c3,c2", 10, 0 },
+		{ "red", "2000000000/10000", "s0:c3,c2", 10, 0 },
+		{ "red", "1000010000/10000", "s0:c1,c0", 10, 0 },
+		{ "red", "1000010000/10000", "s0", 10, 0 },
+		{ "red", "1000010000/10000", "s0:c3,c2", 0, 0 },
+		{ "red", "1000010000/10000", "s0:c3,c2", 1, 0 },
+		{ "red", "1000010000/10000", "s0:c3,c2", PROJECT_VNID_MAX + 1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct project_facts facts;
+
+		assert_int_equal(
+			project_facts_parse(rows[i].name, rows[i].range, rows[i].mcs, &facts, &err),
+			0);
+		if ((project_numbers_check(&facts, rows[i].vnid, &err) == 0) != rows[i].ok)
+			fail_msg("row %zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_name),
 		cmocka_unit_test(test_vnid),
+		cmocka_unit_test(test_numbers),
 	};
 
 	return cmocka_run_group_tests_name("project", tests, NULL, NULL);
