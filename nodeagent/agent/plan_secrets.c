@@ -29,7 +29,19 @@ struct job {
 	plan_find_secret find;
 	void *user;
 	Bulkhead__V1__SecretsStage *stage;
+	size_t size; /* of what is copied into it */
 };
+
+/* Before it is copied: a source may be named again and again, and all go in one frame. */
+static int spend(struct job *job, size_t size, struct error *err)
+{
+	job->size += size;
+	if (job->size <= PLAN_STAGE_MAX)
+		return 0;
+	return error_set(err, ERR_EXHAUSTED, 0,
+		"the volume's files are more than %u bytes together; use several volumes",
+		PLAN_STAGE_MAX);
+}
 
 static const Bulkhead__V1__ClusterSecretKey *key_find(
 	const Bulkhead__V1__ClusterSecret *secret, const char *name)
@@ -109,7 +121,8 @@ static int secret_add(struct job *job, const char *name, K8sKeyToPath *const *it
 	if (optional && !any)
 		return 0;
 	source = edit_append(&job->stage->secrets, &job->stage->n_secrets, SOURCE_DESC, err);
-	if (!source || secret_copy(secret, &source->secret, err) < 0)
+	if (!source || spend(job, secret->sealed.len, err) < 0 ||
+		secret_copy(secret, &source->secret, err) < 0)
 		return -1;
 	return secret_items(source, items, n, optional, err);
 }
@@ -121,7 +134,7 @@ static int file_add(
 		edit_append(&job->stage->files, &job->stage->n_files, FILE_DESC, err);
 	size_t size = strlen(content);
 
-	if (!file || edit_string(&file->path, path, err) < 0)
+	if (!file || spend(job, size, err) < 0 || edit_string(&file->path, path, err) < 0)
 		return -1;
 	file->mode = mode;
 	if (size == 0)

@@ -10,6 +10,9 @@
 #define PLAN_INODES_MIN 64
 #define PLAN_INODES_MAX (1 << 20)
 
+/* Bytes of one volume's sources, sealed; with names they must fit into a frame (lib/ipc.h). */
+#define PLAN_STAGE_MAX (7u << 19)
+
 enum plan_volume {
 	PLAN_VOLUME_NONE,   /* of a kind that is not honoured */
 	PLAN_VOLUME_SECRET, /* tmpfs written by secretd: secret, projected, downwardAPI, configMap

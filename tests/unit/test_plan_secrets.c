@@ -161,6 +161,37 @@ static void test_secret_missing(void **state)
 	fixture_done(&f);
 }
 
+/* All of it goes to secretd in one message, and is copied for that. */
+static void test_too_much(void **state)
+{
+	static uint8_t sealed[1 << 20];
+	struct fixture f;
+	struct secrets s;
+	char text[4096];
+
+	(void)state;
+	fixture_init(&f);
+	secrets_init(&s);
+	s.db.sealed.data = sealed;
+	s.db.sealed.len = sizeof(sealed);
+	for (int sources = 3; sources <= 60; sources += 57) {
+		size_t n = (size_t)sprintf(text, "projected: {sources: [");
+
+		for (int i = 0; i < sources; i++)
+			n += (size_t)sprintf(text + n,
+				"%s{secret: {name: db, items: [{key: user, path: f%d}]}}",
+				i ? ", " : "", i);
+		sprintf(text + n, "]}");
+		volume(&f, text);
+		if (sources == 3)
+			stage(&f, &s, 0);
+		else
+			stage_refused(&f, &s, ERR_EXHAUSTED,
+				"sources[3].secret: the volume's files are more than 3670016");
+	}
+	fixture_done(&f);
+}
+
 static void assert_file(
 	const struct fixture *f, size_t i, const char *path, int mode, const char *content)
 {
@@ -486,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_secret),
 		cmocka_unit_test(test_secret_missing),
+		cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_downward),
 		cmocka_unit_test(test_downward_refused),
 		cmocka_unit_test(test_token),
