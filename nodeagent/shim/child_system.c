@@ -196,7 +196,11 @@ static int cgroup_attach_one(struct launch *l, size_t i, int at_fd, struct error
 	dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot open '%s'", path);
+#ifndef BULKHEAD_WEAK_CGROUP_FILES
 	tree_fd = mnt_clone(dir_fd, MOUNT_ATTR_RDONLY | ATTR_KERNEL, err);
+#else
+	tree_fd = mnt_clone(dir_fd, ATTR_KERNEL, err);
+#endif
 	return tree_fd < 0 ? -1 : mnt_attach(tree_fd, at_fd, err);
 }
 

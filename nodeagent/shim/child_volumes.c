@@ -11,7 +11,11 @@
 #include "nodeagent/shim/launch.h"
 #include "nodeagent/shim/mnt.h"
 
+#ifndef BULKHEAD_WEAK_NOSUID
 #define ATTR_VOLUME (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#else
+#define ATTR_VOLUME MOUNT_ATTR_NODEV
+#endif
 
 static struct mnt_owner pod_root(const struct launch *l)
 {

@@ -160,6 +160,9 @@ int container_start(struct shim *shim, struct container *c, struct error *err)
 	struct launch launch;
 	int n;
 
+#ifdef BULKHEAD_WEAK_PRIVILEGES
+	c->plan->no_new_privs = 0;
+#endif
 	launch_init(&launch);
 	if (directories_prepare(shim, c, err) < 0 || cgroup_prepare(shim, c, err) < 0 ||
 		ends_open(&ends, c->plan, err) < 0)

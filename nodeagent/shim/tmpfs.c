@@ -40,8 +40,10 @@ int tmpfs_make(const struct tmpfs_options *options, struct error *err)
 		number_set(fs_fd, "mode", "o", options->mode) < 0 ||
 		(options->context && sys_fsconfig_string(fs_fd, "context", options->context) < 0))
 		return error_set(err, error_code_of(errno), errno, "cannot configure a tmpfs");
+#ifndef BULKHEAD_WEAK_NOSWAP
 	if (options->noswap)
 		sys_fsconfig_flag(fs_fd, "noswap");
+#endif
 	if (sys_fsconfig_create(fs_fd) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot make a tmpfs");
 	fd = sys_fsmount(fs_fd, options->attr);
