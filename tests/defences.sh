@@ -47,6 +47,15 @@ CALLS       | nodeagent/shim/seccomp_default | bulkhead-shim | $B/tests/priv/esc
 ARGUMENTS   | nodeagent/shim/seccomp_default | bulkhead-shim | $B/tests/priv/escapes/test_calls
 UNKNOWN     | nodeagent/shim/seccomp_default | bulkhead-shim | $B/tests/priv/escapes/test_calls
 ABI         | nodeagent/shim/seccomp_default | bulkhead-shim | $B/tests/priv/escapes/test_calls
+CGROUP_FILES| nodeagent/shim/child_system    | bulkhead-shim | $B/tests/priv/escapes/test_kernel
+KEYRING     | nodeagent/shim/child_identity  | bulkhead-shim | $B/tests/priv/escapes/test_kernel
+READ_ONLY   | nodeagent/shim/child_system    | bulkhead-shim | $B/tests/priv/escapes/test_kernel
+MASK        | nodeagent/shim/child_system    | bulkhead-shim | $B/tests/priv/escapes/test_kernel
+CORE        | nodeagent/shim/child_identity  | bulkhead-shim | $B/tests/priv/escapes/test_kernel
+NOSWAP      | nodeagent/shim/tmpfs           | bulkhead-shim | $B/tests/priv/escapes/test_kernel
+NOSUID      | nodeagent/shim/child_volumes   | bulkhead-shim | $B/tests/priv/escapes/test_kernel
+PRIVILEGES  | nodeagent/shim/start           | bulkhead-shim | $B/tests/priv/escapes/test_kernel
+DEVICE_GROUP| nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/escapes/test_kernel
 '
 n=0 failed=0
 while IFS='|' read -r name object program test; do

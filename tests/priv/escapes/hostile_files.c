@@ -228,10 +228,16 @@ static void try_release_agent(const char *when)
 
 	snprintf(name, sizeof(name), "mount cgroup %s", when);
 	say(name, mount("cgroup", "/tmp", "cgroup", 0, "memory"));
+	snprintf(name, sizeof(name), "mount option %s", when);
+	say(name, mount("cgroup", "/data", "cgroup", 0, "memory,release_agent=/bin/hostile"));
 	snprintf(name, sizeof(name), "mount cgroup2 %s", when);
 	say(name, mount("cgroup2", "/tmp", "cgroup2", 0, NULL));
 	snprintf(name, sizeof(name), "release_agent %s", when);
-	say(name, open("/tmp/release_agent", O_WRONLY | O_CLOEXEC));
+	say(name, open("/tmp/release_agent", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	snprintf(name, sizeof(name), "notify %s", when);
+	say(name, open("/tmp/notify_on_release", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	snprintf(name, sizeof(name), "group %s", when);
+	say(name, mkdir("/tmp/group", 0755));
 }
 
 /* CVE-2022-0492: a hierarchy of one's own whose release_agent the host's root runs. */
