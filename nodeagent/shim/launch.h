@@ -106,7 +106,8 @@ launch_fn child_files_attach, child_volumes_attach, child_cwd_make, child_root_s
 launch_fn child_pivot;
 
 /* Steps that container and exec share, in child_identity.c. */
-launch_fn child_no_core, child_oom_score, child_label, child_join_user, child_session, child_bounding, child_cwd;
+launch_fn child_no_core, child_oom_score, child_label, child_join_user, child_session,
+	child_bounding, child_cwd;
 launch_fn child_ids, child_keyring, child_descriptors, child_no_new_privs, child_caps;
 launch_fn child_parent_death, child_program_find, child_filter_and_exec;
 
