@@ -56,6 +56,9 @@ NOSWAP      | nodeagent/shim/tmpfs           | bulkhead-shim | $B/tests/priv/esc
 NOSUID      | nodeagent/shim/child_volumes   | bulkhead-shim | $B/tests/priv/escapes/test_kernel
 PRIVILEGES  | nodeagent/shim/start           | bulkhead-shim | $B/tests/priv/escapes/test_kernel
 DEVICE_GROUP| nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/escapes/test_kernel
+CHARGES     | nodeagent/shim/sandbox_ns      | bulkhead-shim | $B/tests/priv/escapes/test_use
+TERMINALS   | nodeagent/shim/child_system    | bulkhead-shim | $B/tests/priv/escapes/test_use
+MEMORY      | nodeagent/shim/start           | bulkhead-shim | $B/tests/priv/escapes/test_use
 '
 n=0 failed=0
 while IFS='|' read -r name object program test; do

@@ -18,10 +18,11 @@
 #include "nodeagent/shim/sys.h"
 #include "nodeagent/shim/tmpfs.h"
 
-#define DEV_SIZE   (64u << 10)
-#define DEV_INODES 256
-#define COVER_SIZE 4096
-#define TTY_GID    5
+#define DEV_SIZE      (64u << 10)
+#define DEV_INODES    256
+#define COVER_SIZE    4096
+#define TTY_GID       5
+#define TERMINALS_MAX "192" /* of a container: SHIM_EXECS_MAX, and some of its own */
 
 #define ATTR_KERNEL (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -99,6 +100,16 @@ static int dev_attach(struct launch *l, const char *name, int mount_fd, struct e
 	return 0;
 }
 
+/* All of the machine share kernel.pty.max, 4,096 terminals; one instance gets these at most. */
+static int terminals_limit(int fs_fd)
+{
+#ifndef BULKHEAD_WEAK_TERMINALS
+	return sys_fsconfig_string(fs_fd, "max", TERMINALS_MAX);
+#else
+	return fs_fd < 0;
+#endif
+}
+
 static int devpts_make(struct launch *l, struct error *err)
 {
 	cleanup_close int fs_fd = sys_fsopen("devpts");
@@ -112,7 +123,8 @@ static int devpts_make(struct launch *l, struct error *err)
 		sys_fsconfig_flag(fs_fd, "newinstance") < 0 ||
 		sys_fsconfig_string(fs_fd, "ptmxmode", "0666") < 0 ||
 		sys_fsconfig_string(fs_fd, "mode", "0620") < 0 ||
-		sys_fsconfig_string(fs_fd, "gid", gid) < 0 || sys_fsconfig_create(fs_fd) < 0)
+		sys_fsconfig_string(fs_fd, "gid", gid) < 0 || terminals_limit(fs_fd) < 0 ||
+		sys_fsconfig_create(fs_fd) < 0)
 		return error_set(err, ERR_PRECONDITION, errno, "cannot make a devpts instance");
 	l->devpts_fd = sys_fsmount(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 	if (l->devpts_fd < 0)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
+#include <linux/securebits.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +20,24 @@
 #include "nodeagent/shim/sysctl.h"
 
 enum { FD_USER, FD_NET, FD_IPC, FD_UTS, FD_NETLINK, FD_INET, FDS };
+
+/*
+ * The kernel charges what lives in a user namespace (inotify instances, message queues, pending
+ * signals, processes, namespaces) to whoever made it, too. Made by the host's root, all pods would
+ * share root's limits, and one could use them up; made by the host id that is this pod's root, each
+ * has its own. Capabilities stay: making one must not depend on a sysctl that keeps users from it.
+ */
+static int make_userns(const struct sandbox *sandbox, struct error *err)
+{
+#ifndef BULKHEAD_WEAK_CHARGES
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0 ||
+		setresuid((uid_t)-1, sandbox->root_uid, (uid_t)-1) < 0)
+		return error_set(err, ERR_INTERNAL, errno, "cannot become the pod's root id");
+#endif
+	if (unshare(CLONE_NEWUSER) < 0)
+		return error_set(err, ERR_PRECONDITION, errno, "cannot make a user namespace");
+	return 0;
+}
 
 /* Become the root that owns what is made next: files of mqueue, writability of sysctls. */
 static int become_root(struct error *err)
@@ -74,16 +93,19 @@ static int build(const struct sandbox *sandbox, int *fds, struct error *err)
 	return 0;
 }
 
-/* The child. Waits until its ids are mapped, builds, answers, ends. */
+/* The child. Says that it is there to be mapped, waits for that, builds, answers, ends. */
 static void child(const struct sandbox *sandbox, int sock)
 {
 	struct error err = { .code = ERR_NONE };
 	int fds[FDS];
 	size_t none = 0;
+	int n = sandbox->map.len > 0 ? make_userns(sandbox, &err) : 0;
 	char go;
 
+	/* Another uid cleared it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (sys_recv_fds(sock, &go, 1, NULL, &none, 0) != 1)
+	sys_send_fds(sock, &err, sizeof(err), NULL, 0);
+	if (n < 0 || sys_recv_fds(sock, &go, 1, NULL, &none, 0) != 1)
 		_exit(1);
 	if (build(sandbox, fds, &err) < 0)
 		sys_send_fds(sock, &err, sizeof(err), NULL, 0);
@@ -92,18 +114,32 @@ static void child(const struct sandbox *sandbox, int sock)
 	_exit(0);
 }
 
+/* Waits for the child's user namespace and maps it. */
+static int map(const struct sandbox *sandbox, int sock, pid_t pid, struct error *err)
+{
+	struct error answer;
+	size_t none = 0;
+
+	if (sys_recv_fds(sock, &answer, sizeof(answer), NULL, &none, 0) != (ssize_t)sizeof(answer))
+		return error_set(err, ERR_INTERNAL, 0, "the process that makes namespaces died");
+	if (answer.code != ERR_NONE) {
+		answer.text[sizeof(answer.text) - 1] = '\0';
+		*err = answer;
+		return -1;
+	}
+	return sandbox->map.len > 0 ? id_map_write(&sandbox->map, sandbox->proc_fd, pid, err) : 0;
+}
+
 int sandbox_ns_start(struct sandbox_ns *ret, const struct sandbox *sandbox, struct error *err)
 {
 	struct clone_args args = { .flags = CLONE_PIDFD };
 	int pair[2];
 	int pidfd = -1;
 	pid_t pid;
-	int n = 0;
+	int n;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_set(err, ERR_EXHAUSTED, errno, "cannot make a socket pair");
-	if (sandbox->map.len > 0)
-		args.flags |= CLONE_NEWUSER;
 	args.pidfd = (uint64_t)(uintptr_t)&pidfd;
 	pid = sys_clone3(&args);
 	if (pid == 0) {
@@ -112,12 +148,11 @@ int sandbox_ns_start(struct sandbox_ns *ret, const struct sandbox *sandbox, stru
 	}
 	close(pair[1]);
 	if (pid < 0) {
-		error_set(err, ERR_PRECONDITION, errno, "cannot make a user namespace");
+		error_set(err, error_code_of(errno), errno, "cannot clone");
 		close(pair[0]);
 		return -1;
 	}
-	if (sandbox->map.len > 0)
-		n = id_map_write(&sandbox->map, sandbox->proc_fd, pid, err);
+	n = map(sandbox, pair[0], pid, err);
 	if (n == 0)
 		n = sys_send_fds(pair[0], "g", 1, NULL, 0);
 	*ret = (struct sandbox_ns){ .pidfd = pidfd, .sock = pair[0] };

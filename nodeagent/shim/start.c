@@ -100,7 +100,9 @@ static int cgroup_prepare(struct shim *shim, struct container *c, struct error *
 		limits.cpu_shares = l->cpu_shares;
 		limits.cpu_quota_us = l->cpu_quota_us;
 		limits.cpu_period_us = l->cpu_period_us;
+#ifndef BULKHEAD_WEAK_MEMORY
 		limits.memory_max = l->memory_max;
+#endif
 		limits.pids_max = l->pids_max;
 	}
 	if (cgroup_make_child(&c->cgroup, &shim->sandbox.cgroup, c->plan->name, err) < 0)

@@ -77,41 +77,83 @@ static void box_covers_done(struct box *b)
 	free(b->plan.read_only_paths);
 }
 
-/* Executes 'program' without arguments. The text of the refusal, or NULL when it ran. Static. */
-static const char *exec_refused(struct pod *p, const char *name, const char *program)
+/* Executes 'args', a list that NULL ends, as number 'id'. The text of a refusal, or NULL. Static.
+ */
+static const char *exec_begin(struct pod *p, uint64_t id, const char *name, const char *const *args)
 {
 	static char text[ERROR_TEXT_SIZE];
 	Bulkhead__V1__ExecPlan plan = BULKHEAD__V1__EXEC_PLAN__INIT;
-	char *args[] = { (char *)(uintptr_t)program };
 	Bulkhead__V1__ExecStarted *started;
 	struct ipc_frame frame;
 	int ran;
 
-	plan.id = UINT64_C(1) << 40;
+	plan.id = id;
 	plan.container = (char *)(uintptr_t)name;
-	plan.args = args;
-	plan.n_args = 1;
+	plan.args = (char **)(uintptr_t)args;
+	while (args[plan.n_args])
+		plan.n_args++;
 	pod_send(p, IPC_EXEC_PLAN, &plan.base);
 	started = (Bulkhead__V1__ExecStarted *)pod_recv(p, IPC_EXEC_STARTED, &frame);
 	ran = started->error == NULL;
 	snprintf(text, sizeof(text), "%s", ran ? "" : started->error->text);
 	ipc_frame_done(&frame);
 	bulkhead__v1__exec_started__free_unpacked(started, NULL);
-	if (!ran)
+	return ran ? NULL : text;
+}
+
+/* Executes 'program' to its end. The text of a refusal, or NULL when it ran. Static. */
+static const char *exec_refused(struct pod *p, const char *name, const char *program)
+{
+	const char *const args[] = { program, NULL };
+	const char *text = exec_begin(p, UINT64_C(1) << 40, name, args);
+	struct ipc_frame frame;
+
+	if (text)
 		return text;
 	protobuf_c_message_free_unpacked(pod_recv(p, IPC_EXEC_EXITED, &frame), NULL);
 	ipc_frame_done(&frame);
 	return NULL;
 }
 
-/* A pod of another project beside the first one; pod_done() as for the first. */
-static void pod_other(struct pod *p)
+/* Two pods of different projects, cleaned up whatever happens. */
+struct pair {
+	struct pod red;
+	struct pod blue;
+};
+
+static int pair_setup(void **state)
 {
-	pod_init(p);
-	hostile_add(p);
-	p->maps[0].outside = SLICE_OTHER;
-	p->maps[1].inside = p->maps[1].outside = PROJECT_ID + 10000;
+	struct pair *pair = calloc(1, sizeof(*pair));
+
+	*state = pair;
+	if (!pair)
+		return -1;
+	pod_init(&pair->red);
+	hostile_add(&pair->red);
+	pod_init(&pair->blue);
+	hostile_add(&pair->blue);
+	pair->blue.maps[0].outside = SLICE_OTHER;
+	pair->blue.maps[1].inside = pair->blue.maps[1].outside = PROJECT_ID + 10000;
+	return 0;
 }
+
+static int pair_teardown(void **state)
+{
+	struct pair *pair = *state;
+
+	pod_done(&pair->red);
+	pod_done(&pair->blue);
+	free(pair);
+	return 0;
+}
+
+static void pair_up(struct pair *pair)
+{
+	pod_up(&pair->red);
+	pod_up(&pair->blue);
+}
+
+#define pair_test(f) cmocka_unit_test_setup_teardown(f, pair_setup, pair_teardown)
 
 /* How often 'part' is in 'text'. */
 static size_t times(const char *text, const char *part)

@@ -99,8 +99,9 @@ static long key_find(const char *keyring, const char *text)
 /* Row 28: neither the keys of whoever started the node nor another project's. */
 static void keys_are_not_shared(void **state)
 {
-	struct pod *red = *state;
-	struct pod blue;
+	struct pair *pair = *state;
+	struct pod *red = &pair->red;
+	struct pod *blue = &pair->blue;
 	cleanup_free char *added = NULL;
 	cleanup_free char *found = NULL;
 	char serials[4][16];
@@ -110,16 +111,14 @@ static void keys_are_not_shared(void **state)
 	assert_true(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0);
 	key = syscall(SYS_add_key, "user", HOST_KEY, "canary", (size_t)6, KEY_SPEC_SESSION_KEYRING);
 	assert_true(key > 0);
-	pod_up(red);
+	pair_up(pair);
 	box_init(&b, red, "main");
 	box_unconfined(&b);
 	box_args(&b, "/bin/hostile", "keys-add", RED_KEY, NULL);
 	box_start(red, &b);
 	added = box_log_wait(red, "main", 0, "user-session 0\nserial ");
-	pod_other(&blue);
-	pod_up(&blue);
 	for (uint32_t i = 0; i < 2; i++) {
-		box_init(&b, &blue, "main");
+		box_init(&b, blue, "main");
 		b.plan.restart = i;
 		box_unconfined(&b);
 		snprintf(serials[0], 16, "%ld", key);
@@ -128,13 +127,12 @@ static void keys_are_not_shared(void **state)
 		snprintf(serials[3], 16, "%ld", key_find("user-session", added));
 		box_args(&b, "/bin/hostile", "keys-find", i ? RED_KEY : HOST_KEY, serials[0],
 			serials[1], serials[2], serials[3], NULL);
-		found = box_run(&blue, &b, NULL);
+		found = box_run(blue, &b, NULL);
 		assert_has_not(found, " 0\n");
 		assert_has(found, "request_key 126\n");
 		assert_int_equal(times(found, "read serial 13\n"), 4);
 		free(take_ptr(found));
 	}
-	pod_done(&blue);
 	syscall(SYS_keyctl, KEYCTL_REVOKE, key);
 }
 
@@ -396,7 +394,7 @@ int main(void)
 		hostile_test(no_release_agent),
 		hostile_test(cgroup_files_are_read_only),
 		hostile_test(nor_the_hosts_root_writes_them),
-		hostile_test(keys_are_not_shared),
+		pair_test(keys_are_not_shared),
 		hostile_test(the_hosts_kernel_is_covered),
 		hostile_test(also_from_the_hosts_root),
 		hostile_test(no_core_is_dumped),
