@@ -213,7 +213,11 @@ void cri_log_write(struct cri_log *log, enum cri_stream stream, const char *data
 	while (size > 0) {
 		size_t room = CRI_PIECE_MAX - w->size;
 		size_t look = size < room ? size : room;
+#ifndef BULKHEAD_WEAK_RECORDS
 		const char *newline = memchr(data, '\n', look);
+#else
+		const char *newline = NULL;
+#endif
 		size_t take = newline ? (size_t)(newline - data) : look;
 
 		if (newline) {

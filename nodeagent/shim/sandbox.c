@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +25,8 @@
 #define SHM_SIZE       (64u << 20)
 #define SHM_INODES     16384
 #define REAP_MS        2000
+#define LOCK_USEC      500000
+#define LOCK_STEP_USEC 5000
 
 void sandbox_init(struct sandbox *sandbox)
 {
@@ -48,12 +51,36 @@ struct sandbox_step {
 	const char *reason;
 };
 
+/*
+ * One shim for a pod: two would give one cgroup, one root and one slice of ids to two lives. The
+ * kernel lets go of the lock with the shim's last child, which dies with it; that is waited for.
+ */
+static int pod_lock(const struct sandbox *s, struct error *err)
+{
+#ifndef BULKHEAD_WEAK_LOCK
+	uint64_t end = monotonic_usec() + LOCK_USEC;
+
+	while (flock(s->pod_dirfd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return error_set(err, ERR_INTERNAL, errno, "pod_dir: cannot lock '%s'",
+				s->plan->pod_dir);
+		if (monotonic_usec() > end)
+			return error_set(err, ERR_EXISTS, 0,
+				"pod_dir: another shim has '%s'; end it first", s->plan->pod_dir);
+		usleep(LOCK_STEP_USEC);
+	}
+#endif
+	return 0;
+}
+
 static int open_directories(struct sandbox *s, struct error *err)
 {
 	s->pod_dirfd = open(s->plan->pod_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->pod_dirfd < 0)
 		return error_set(err, error_code_of(errno), errno, "pod_dir: cannot open '%s'",
 			s->plan->pod_dir);
+	if (pod_lock(s, err) < 0)
+		return -1;
 	s->log_dirfd = open(s->plan->log_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->log_dirfd < 0)
 		return error_set(err, error_code_of(errno), errno, "log_dir: cannot open '%s'",
