@@ -59,6 +59,10 @@ DEVICE_GROUP| nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/esc
 CHARGES     | nodeagent/shim/sandbox_ns      | bulkhead-shim | $B/tests/priv/escapes/test_use
 TERMINALS   | nodeagent/shim/child_system    | bulkhead-shim | $B/tests/priv/escapes/test_use
 MEMORY      | nodeagent/shim/start           | bulkhead-shim | $B/tests/priv/escapes/test_use
+RECORDS     | nodeagent/shim/cri_log         | bulkhead-shim | $B/tests/priv/escapes/test_text
+NAMES       | nodeagent/shim/plan_check      | bulkhead-shim | $B/tests/priv/escapes/test_text
+PATHS       | nodeagent/shim/plan_check      | bulkhead-shim | $B/tests/priv/escapes/test_text
+LOCK        | nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/escapes/test_text
 '
 n=0 failed=0
 while IFS='|' read -r name object program test; do
