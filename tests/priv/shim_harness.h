@@ -72,11 +72,15 @@ static struct error test_err;
 static void build_dir(char *ret, size_t size)
 {
 	ssize_t n = readlink("/proc/self/exe", ret, size - 1);
+	char *ret_end = NULL;
 
 	assert_true(n > 0);
 	ret[n] = '\0';
-	assert_non_null(strstr(ret, "/tests/priv/"));
-	*strstr(ret, "/tests/priv/") = '\0';
+	/* <build>/tests/<folder>/..., and the build may itself lie beneath some "tests". */
+	for (char *at = ret; (at = strstr(at, "/tests/")); at++)
+		ret_end = at;
+	assert_non_null(ret_end);
+	*ret_end = '\0';
 }
 
 static void run_host(const char *fmt, ...)
