@@ -353,10 +353,11 @@ int ipc_recv(struct ipc *ipc, struct ipc_frame *ret, struct error *err)
 		{ .iov_base = &h, .iov_len = sizeof(h) },
 		{ .iov_base = body, .iov_len = sizeof(body) },
 	};
+	/* Not all of 'control': the kernel would fill its padding with one descriptor more. */
 	struct msghdr msg = { .msg_iov = iov,
 		.msg_iovlen = 2,
 		.msg_control = &control,
-		.msg_controllen = sizeof(control) };
+		.msg_controllen = CMSG_LEN(sizeof(int) * (IPC_FDS_MAX + 1)) };
 	int fds[IPC_FDS_MAX + 1];
 	size_t fds_len;
 	ssize_t n;

@@ -228,11 +228,13 @@ static void malformed_frames_are_refused(void **state)
 		{ { MAGIC, UP, 1, 0, 0, 0 }, 1, "UP came with 1 descriptors" },
 		{ { MAGIC, FDS, 1, 0, 0, 0 }, 1, "FDS came with 1 descriptors" },
 		{ { MAGIC, ANY_FDS, 1, 0, 0, 0 }, IPC_FDS_MAX + 1, "descriptors" },
+		/* One more than a frame can have, which the padding of a control message holds. */
+		{ { MAGIC, ANY_FDS, 1, 0, 0, 0 }, IPC_FDS_MAX + 2, "wrong size" },
 		{ { MAGIC, UP, 1, 0, 0, 5 }, 0, "UP has a wrong size" },
 		{ { MAGIC, UP, 1, 0, IN_MEMFD, 5 }, 0, "UP came with 0 descriptors" },
 	};
 	struct pair *p = *state;
-	int fds[IPC_FDS_MAX + 1];
+	int fds[IPC_FDS_MAX + 2];
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		fds[i] = STDOUT_FILENO;
