@@ -98,6 +98,81 @@ static int exec_wait(struct pod *p, uint64_t id)
 	return code;
 }
 
+/* The processes of a group, by the host's numbers, as text; "" where there is no group. */
+static char *procs_of(int hierarchy_fd, const struct pod *p)
+{
+	char path[PATH_MAX];
+	char *text = NULL;
+	size_t size;
+
+	snprintf(path, sizeof(path), "%s/main/cgroup.procs", p->cgroup);
+	if (file_read_at(hierarchy_fd, path, 4096, &text, &size, NULL) < 0)
+		return strdup("");
+	return text;
+}
+
+static void check_member(const char *hierarchy, const char *procs, int container_pid)
+{
+	char line[16];
+	size_t n = 0;
+
+	for (const char *c = procs; *c; c++)
+		n += *c == '\n';
+	snprintf(line, sizeof(line), "%d\n", container_pid);
+	if (n != 2 || !strstr(procs, line))
+		fail_msg("hierarchy '%s' has not two processes, one of them %d:\n%s", hierarchy,
+			container_pid, procs);
+}
+
+/* Seen from outside, in each hierarchy there is: what they show inside is of their own telling. */
+static void container_and_exec_are_in_every_hierarchy(void **state)
+{
+	struct pod *p = *state;
+	struct box b;
+	Bulkhead__V1__ExecPlan plan = BULKHEAD__V1__EXEC_PLAN__INIT;
+	char *args[] = { (char *)(uintptr_t) "sleep", (char *)(uintptr_t) "1000" };
+	cleanup_close int root_fd = open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct cgroup_tree tree;
+	struct ipc_frame frame;
+	int pid;
+
+	sleeper(p, &b);
+	pid = box_start(p, &b);
+	plan.id = 400;
+	plan.container = (char *)(uintptr_t) "main";
+	plan.args = args;
+	plan.n_args = 2;
+	assert_null(exec_try(p, &plan, &frame));
+	assert_int_equal(cgroup_tree_open(&tree, root_fd, &test_err), 0);
+	assert_true(tree.len > 0);
+	for (size_t i = 0; i < tree.len; i++) {
+		cleanup_free char *procs = procs_of(tree.hierarchies[i].fd, p);
+
+		check_member(tree.hierarchies[i].name, procs, pid);
+	}
+	cgroup_tree_done(&tree);
+	ipc_frame_done(&frame);
+}
+
+static void limits_bind_execs(void **state)
+{
+	struct pod *p = *state;
+	struct box b;
+	cleanup_free char *text = NULL;
+	int code;
+
+	sleeper(p, &b);
+	b.limits.memory_max = 16 << 20;
+	b.limits.pids_max = 10;
+	box_start(p, &b);
+	free(box_exec(p, "main", "exec /bin/workload eat 64", &code));
+	assert_int_equal(code, 137);
+	text = box_exec(p, "main",
+		"for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1000 >/dev/null 2>&1 & done; echo all",
+		&code);
+	assert_has(text, "can't fork: Resource temporarily unavailable");
+}
+
 static void stdin_is_passed_on(void **state)
 {
 	struct pod *p = *state;
@@ -249,6 +324,8 @@ int main(void)
 		pod_test(exit_codes_come_back),
 		pod_test(streams_are_apart),
 		pod_test(exec_is_in_every_namespace_and_cgroup),
+		pod_test(container_and_exec_are_in_every_hierarchy),
+		pod_test(limits_bind_execs),
 		pod_test(stdin_is_passed_on),
 		pod_test(terminal_has_size_and_job_control),
 		pod_test(exec_can_be_killed_and_dies_with_its_container),
