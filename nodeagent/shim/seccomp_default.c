@@ -182,6 +182,7 @@ static int names_fill(scmp_filter_ctx ctx, uint64_t caps, struct error *err)
 	return 0;
 }
 
+/* socketpair(2) makes sockets of a family, and loads its module, before it asks for pairs. */
 static int families_fill(scmp_filter_ctx ctx, struct error *err)
 {
 	for (int family = 0; family < FAMILIES_END; family++) {
@@ -193,7 +194,8 @@ static int families_fill(scmp_filter_ctx ctx, struct error *err)
 
 		for (size_t i = 0; i < ARRAY_LEN(families); i++)
 			open |= families[i] == family;
-		if (!open && add(ctx, action, "socket", &arg, err) < 0)
+		if (!open && (add(ctx, action, "socket", &arg, err) < 0 ||
+				     add(ctx, action, "socketpair", &arg, err) < 0))
 			return -1;
 	}
 	return 0;

@@ -96,8 +96,13 @@ static void families_try(void)
 		const struct row row = { "", SYS_socket, { family, SOCK_RAW, 0 } };
 		const struct row high = { "", SYS_socket, { HIGH | family, SOCK_RAW, 0 } };
 
+		const struct row pair = { "", SYS_socketpair, { family, SOCK_RAW, 0 } };
+		const struct row high_pair = { "", SYS_socketpair, { HIGH | family, SOCK_RAW, 0 } };
+
 		printf("socket %d %d %d\n", family, in_child(native, &row),
 			in_child(native, &high));
+		printf("socketpair %d %d %d\n", family, in_child(native, &pair),
+			in_child(native, &high_pair));
 	}
 }
 

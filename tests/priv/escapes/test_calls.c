@@ -105,6 +105,21 @@ static void family_check(const char *text, int i)
 	assert_has(text, part);
 }
 
+/* With nowhere to put the pair, so that what gets through the filter fails with EFAULT. */
+static void pair_check(const char *text, int i)
+{
+	int answer = EAFNOSUPPORT;
+	char part[64];
+
+	if (i == AF_ALG || i == AF_VSOCK)
+		answer = EPERM;
+	else if (i == AF_UNSPEC || i == AF_UNIX || i == AF_NETLINK || i == AF_PACKET ||
+		 i == AF_INET || i == AF_INET6)
+		answer = EFAULT;
+	snprintf(part, sizeof(part), "\nsocketpair %d %d %d\n", i, answer, answer);
+	assert_has(text, part);
+}
+
 static void arguments_are_looked_at(void **state)
 {
 	static const char *const expected[] = { "unshare CLONE_NEWUSER 1\n",
@@ -126,8 +141,10 @@ static void arguments_are_looked_at(void **state)
 	text = answers(p, &b, "arguments");
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
 		assert_has(text, expected[i]);
-	for (int i = 0; i < FAMILIES; i++)
+	for (int i = 0; i < FAMILIES; i++) {
 		family_check(text, i);
+		pair_check(text, i);
+	}
 }
 
 /* Numbers that nobody knows yet, so that a newer kernel's calls are not let in. */
