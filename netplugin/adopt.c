@@ -111,7 +111,7 @@ void adopt_changes(struct netd *netd)
 		if (!switchdb_find(netd->db, record->name, &ofport, record->problem)) {
 			log_warning("port '%s' was removed by somebody else and is added again",
 				record->name);
-			endpoint_repair(endpoint);
+			endpoint_repair(netd, endpoint);
 		} else if (ofport > 0 && ofport != record->ofport) {
 			renumber(netd, endpoint, ofport);
 		}

@@ -289,18 +289,25 @@ static enum progress flows_do(struct netd *netd, struct endpoint *endpoint, stru
 				       : STEP_WAIT;
 }
 
+static int unwant_flows(struct netd *netd, struct endpoint *endpoint, struct error *err)
+{
+	uint32_t vnid = endpoint->record.vnid;
+
+	if (!endpoint->flows_wanted || endpoint->flows_removed)
+		return 0;
+	endpoint->flows_wanted = false;
+	if (want_pod(netd, endpoint, false, err) < 0 ||
+		(!vnid_is_used(netd, endpoint, vnid) &&
+			want_vnid(netd, vnid, false, &endpoint->flow_seq, err) < 0))
+		return -1;
+	endpoint->flows_removed = true;
+	return 0;
+}
+
 static enum progress flows_undo(struct netd *netd, struct endpoint *endpoint, struct error *err)
 {
-	if (endpoint->flows_wanted && !endpoint->flows_removed) {
-		uint32_t vnid = endpoint->record.vnid;
-
-		endpoint->flows_wanted = false;
-		if (want_pod(netd, endpoint, false, err) < 0 ||
-			(!vnid_is_used(netd, endpoint, vnid) &&
-				want_vnid(netd, vnid, false, &endpoint->flow_seq, err) < 0))
-			return STEP_FAILED;
-		endpoint->flows_removed = true;
-	}
+	if (unwant_flows(netd, endpoint, err) < 0)
+		return STEP_FAILED;
 	if (!endpoint->flows_removed)
 		return STEP_DONE;
 	if (flow_sync_state(netd->flows, endpoint->flow_seq, err) == FLOW_INSTALLED)
@@ -418,18 +425,25 @@ void endpoint_remove(struct netd *netd, struct endpoint *endpoint, const struct 
 	/* The step under way may be half done: it is undone too. */
 	if (endpoint->step < STEPS)
 		endpoint->step++;
+	/* Those of a port that was lost may be in the switch yet. */
+	if (endpoint->flows_wanted || endpoint->flows_removed)
+		endpoint->step = STEPS;
 	endpoint->direction = ENDPOINT_DOWN;
 	endpoint->failure = *why;
 	endpoint->deadline =
 		time_msec() + (endpoint->plug_serial ? UNDO_DEADLINE_MSEC : UNPLUG_DEADLINE_MSEC);
 }
 
-void endpoint_repair(struct endpoint *endpoint)
+void endpoint_repair(struct netd *netd, struct endpoint *endpoint)
 {
+	struct error err = { 0 };
+
+	/* The number that the flows name may be another port's next. */
+	if (unwant_flows(netd, endpoint, &err) < 0)
+		log_error("%s", err.text);
 	endpoint->direction = ENDPOINT_UP;
 	endpoint->step = step_index("port");
 	endpoint->port_known = false;
-	endpoint->flows_wanted = false;
 }
 
 static void answer_unplugs(struct netd *netd, struct endpoint *endpoint, const struct error *err)

@@ -55,8 +55,8 @@ void endpoint_adopt(struct netd *netd, const struct port_record *record, bool al
 /* Sends it down; 'why' (ERR_NONE: no error) answers a plug that is under way. */
 void endpoint_remove(struct netd *netd, struct endpoint *endpoint, const struct error *why);
 
-/* Adds the lost port and its flows again. */
-void endpoint_repair(struct endpoint *endpoint);
+/* Takes the lost port's flows away and adds both again. */
+void endpoint_repair(struct netd *netd, struct endpoint *endpoint);
 
 /* Wants the flows anew after number or VNID changed. */
 int endpoint_refresh_flows(struct netd *netd, struct endpoint *endpoint, struct error *err);

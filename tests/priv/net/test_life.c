@@ -1,0 +1,163 @@
+/* Addresses, ports and flows of pods that come and go, and whose switch does. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "lib/cleanup.h"
+#include "tests/priv/net/lab.h"
+
+#define RED      11
+#define POD_MAX  5 /* addresses of a /29 but for network, gateway and broadcast */
+#define LATER    50
+#define LATER_MS 100
+
+static struct lab lab;
+
+static int setup(void **state)
+{
+	(void)state;
+	lab_start(&lab, "10.128.0.0/29", "netdev");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	lab_stop(&lab);
+	return 0;
+}
+
+static void plug(struct pod *pod, const char *uid)
+{
+	char text[ERROR_TEXT_SIZE];
+
+	pod_open(&lab, pod, uid, RED);
+	if (pod_plug(&lab, pod, text) != 0)
+		fail_msg("%s", text);
+}
+
+static void flows_are(const char *expected)
+{
+	for (int i = 0; i < LATER; i++) {
+		cleanup_free char *now = lab_flows(&lab);
+
+		if (strcmp(now, expected) == 0)
+			return;
+		usleep(LATER_MS * 1000);
+	}
+	fail_msg("the flows do not become what they must be");
+}
+
+static void the_last_address_and_one_more(void **state)
+{
+	struct pod pods[POD_MAX + 1];
+	cleanup_free char *before = lab_flows(&lab);
+	char text[ERROR_TEXT_SIZE];
+	char uid[32];
+
+	(void)state;
+	for (size_t i = 0; i < POD_MAX; i++) {
+		snprintf(uid, sizeof(uid), "pod-%zu", i);
+		plug(&pods[i], uid);
+	}
+	pod_open(&lab, &pods[POD_MAX], "pod-more", RED);
+	assert_int_equal(pod_plug(&lab, &pods[POD_MAX], text), ERR_EXHAUSTED);
+	assert_non_null(strstr(text,
+		"no address is free in the node's subnet 10.128.0.0/29: all 5 are in use by pods"));
+	/* One that went makes room, and its address is taken again. */
+	assert_int_equal(pod_unplug(&lab, "pod-2"), 0);
+	assert_int_equal(pod_plug(&lab, &pods[POD_MAX], text), 0);
+	assert_int_equal(pods[POD_MAX].address, pods[2].address);
+	assert_true(pod_pings(&lab, &pods[POD_MAX], pods[0].address, 1000));
+	assert_int_equal(pod_unplug(&lab, "pod-more"), 0);
+	for (size_t i = 0; i < POD_MAX; i++) {
+		snprintf(uid, sizeof(uid), "pod-%zu", i);
+		assert_int_equal(pod_unplug(&lab, uid), 0);
+	}
+	for (size_t i = 0; i <= POD_MAX; i++)
+		pod_close(&pods[i]);
+	flows_are(before);
+}
+
+/* What the switch holds is exactly what is wanted, whoever changed it while netd was away. */
+static void a_new_netd_mends_the_flows(void **state)
+{
+	struct pod a, b;
+	cleanup_free char *before = NULL;
+
+	(void)state;
+	plug(&a, "pod-a");
+	plug(&b, "pod-b");
+	before = lab_flows(&lab);
+	lab_kill(&lab.netd);
+	assert_true(pod_pings(&lab, &a, b.address, 1000));
+	free(lab_run("ovs-ofctl -O OpenFlow15 add-flow unix:%s/br0.mgmt "
+		     "table=80,priority=999,actions=output:NXM_NX_REG2[]",
+		lab.dir));
+	free(lab_run("ovs-ofctl -O OpenFlow15 del-flows unix:%s/br0.mgmt table=70", lab.dir));
+	lab_start_netd(&lab);
+	lab_await_ready(&lab, true);
+	flows_are(before);
+	assert_true(pod_pings(&lab, &a, b.address, 1000));
+	assert_int_equal(pod_unplug(&lab, "pod-a"), 0);
+	assert_int_equal(pod_unplug(&lab, "pod-b"), 0);
+	pod_close(&a);
+	pod_close(&b);
+}
+
+static void a_port_taken_away_is_added_again(void **state)
+{
+	struct pod a, b;
+	cleanup_free char *before = NULL;
+	bool back = false;
+
+	(void)state;
+	plug(&a, "pod-a");
+	plug(&b, "pod-b");
+	before = lab_flows(&lab);
+	free(lab_run("ovs-vsctl --db=unix:%s/db.sock del-port br0 %s", lab.dir, a.port));
+	for (int i = 0; i < LATER && !back; i++)
+		back = pod_pings(&lab, &a, b.address, LATER_MS);
+	assert_true(back);
+	flows_are(before);
+	assert_int_equal(pod_unplug(&lab, "pod-a"), 0);
+	assert_int_equal(pod_unplug(&lab, "pod-b"), 0);
+	pod_close(&a);
+	pod_close(&b);
+}
+
+/* The pod goes while its lost port waits to be added again: its flows go too. */
+static void a_lost_port_leaves_no_flows(void **state)
+{
+	struct pod a;
+	cleanup_free char *before = lab_flows(&lab);
+
+	(void)state;
+	plug(&a, "pod-a");
+	kill(lab.vswitchd, SIGSTOP);
+	free(lab_run("ovs-vsctl --no-wait --db=unix:%s/db.sock del-port br0 %s", lab.dir, a.port));
+	usleep(500 * 1000);
+	pod_unplug(&lab, "pod-a");
+	kill(lab.vswitchd, SIGCONT);
+	flows_are(before);
+	pod_close(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_last_address_and_one_more),
+		cmocka_unit_test(a_new_netd_mends_the_flows),
+		cmocka_unit_test(a_port_taken_away_is_added_again),
+		cmocka_unit_test(a_lost_port_leaves_no_flows),
+	};
+
+	return cmocka_run_group_tests_name("life", tests, setup, teardown);
+}
