@@ -5,6 +5,7 @@
 #include "bulkhead/v1/node.pb-c.h"
 #include "lib/cleanup.h"
 #include "nodeagent/ctl/ctl.h"
+#include "nodeagent/ctl/print.h"
 #include "proto/encode.h"
 
 /* A pod without a namespace goes to -n; one with another than -n is a contradiction. */
@@ -32,8 +33,11 @@ static int print_applied(
 	cleanup_free char *text = NULL;
 	const K8sPod *pod = r->pod;
 
-	for (size_t i = 0; i < r->n_warnings; i++)
-		fprintf(stderr, "warning: %s\n", r->warnings[i]);
+	for (size_t i = 0; i < r->n_warnings; i++) {
+		fputs("warning: ", stderr);
+		print_text(stderr, r->warnings[i]);
+		fputc('\n', stderr);
+	}
 	if (!args->output || strcmp(args->output, "wide") == 0) {
 		printf("pod/%s %s%s\n", pod->metadata->name, r->result,
 			args->dry_run ? " (server dry run)" : "");

@@ -42,7 +42,11 @@ static const char script[] =
 	"\t\t\tesac\n"
 	"\t\tfi;;\n"
 	"\tesac\n"
-	"\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+	"\t# Not by compgen -W, which would carry out what a name has in $() or ``.\n"
+	"\tCOMPREPLY=()\n"
+	"\twhile IFS= read -r i; do\n"
+	"\t\t[[ -n $i && $i == \"$cur\"* ]] && COMPREPLY+=(\"$i\")\n"
+	"\tdone <<<\"${words// /$'\\n'}\"\n"
 	"}\n"
 	"complete -F _bulkhead bulkhead\n";
 

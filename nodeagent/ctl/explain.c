@@ -6,6 +6,7 @@
 #include "bulkhead/v1/node.pb-c.h"
 #include "lib/cleanup.h"
 #include "nodeagent/ctl/ctl.h"
+#include "nodeagent/ctl/print.h"
 
 static bool wants_json(const struct args *args)
 {
@@ -13,29 +14,24 @@ static bool wants_json(const struct args *args)
 }
 
 /* Text of a manifest that nobody has validated: control characters are shown, not obeyed. */
-static void print_text(const char *text)
+static void show_text(const char *text)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		if (*p < 0x20 || *p == 0x7f)
-			printf("\\x%02x", *p);
-		else
-			putchar(*p);
-	}
+	print_escaped(stdout, text);
 }
 
 static void print_violation(const char *check, const char *field, const char *reason)
 {
 	printf("  %-28s ", check);
-	print_text(field);
+	show_text(field);
 	fputs(*field ? ": " : "", stdout);
-	print_text(reason);
+	show_text(reason);
 	putchar('\n');
 }
 
 static void print_name(const K8sPod *pod)
 {
 	fputs("pod/", stdout);
-	print_text(pod->metadata && pod->metadata->name ? pod->metadata->name : "");
+	show_text(pod->metadata && pod->metadata->name ? pod->metadata->name : "");
 }
 
 /* Offline: no daemon is asked. *user is set to 1 when a pod is denied. */

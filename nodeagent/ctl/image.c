@@ -76,25 +76,20 @@ static void progress_end(const struct progress *p)
 }
 
 /* Names and warnings come from the node, and so from whoever made the archive. */
-static void put(FILE *out, const char *text)
-{
-	print_untrusted(out, text, strlen(text), isatty(fileno(out)));
-}
-
 static void print_imported(const Bulkhead__V1__ImportImageResponse *response)
 {
 	for (size_t i = 0; i < response->n_warnings; i++) {
 		fputs("warning: ", stderr);
-		put(stderr, response->warnings[i]);
+		print_text(stderr, response->warnings[i]);
 		fputc('\n', stderr);
 	}
 	for (size_t i = 0; i < response->n_images; i++) {
 		const Bulkhead__V1__Image *image = response->images[i];
 
 		fputs("image/", stdout);
-		put(stdout, image->name);
+		print_text(stdout, image->name);
 		printf(" imported (");
-		put(stdout, image->digest);
+		print_text(stdout, image->digest);
 		printf(", %u layer%s, %.1f MiB)\n", image->layers, image->layers == 1 ? "" : "s",
 			(double)image->size / (double)MIB);
 	}

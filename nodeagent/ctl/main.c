@@ -7,6 +7,7 @@
 
 #include "lib/cleanup.h"
 #include "nodeagent/ctl/ctl.h"
+#include "nodeagent/ctl/print.h"
 
 struct command {
 	const char *verb;
@@ -169,7 +170,10 @@ static int failed(int argc, char **argv, const struct error *err)
 {
 	int verb = 1;
 
-	fprintf(stderr, "bulkhead: %s\n", err->text);
+	/* It may cite what a manifest, an image or the node says. */
+	fputs("bulkhead: ", stderr);
+	print_text(stderr, err->text);
+	fputc('\n', stderr);
 	while (verb < argc && argv[verb][0] == '-')
 		verb++;
 	return verb < argc && strcmp(argv[verb], "explain") == 0 ? CTL_INVALID : CTL_FAILED;

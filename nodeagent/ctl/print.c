@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 
@@ -80,13 +81,18 @@ static void write_safe(FILE *out, const unsigned char *p, size_t size, const cha
 	}
 }
 
+void print_escaped(FILE *out, const char *text)
+{
+	write_safe(out, (const unsigned char *)text, strlen(text), "");
+}
+
 static char *escaped(const char *text)
 {
 	char *copy = NULL;
 	size_t size;
 	FILE *out = must(open_memstream(&copy, &size));
 
-	write_safe(out, (const unsigned char *)text, strlen(text), "");
+	print_escaped(out, text);
 	fclose(out);
 	return must(copy);
 }
@@ -161,4 +167,9 @@ void print_untrusted(FILE *out, const void *data, size_t size, bool terminal)
 		write_safe(out, data, size, "\n\t");
 	else
 		fwrite(data, 1, size, out);
+}
+
+void print_text(FILE *out, const char *text)
+{
+	print_untrusted(out, text, strlen(text), isatty(fileno(out)));
 }

@@ -36,4 +36,10 @@ const char *print_age(int64_t seconds, char *buf);
  */
 void print_untrusted(FILE *out, const void *data, size_t size, bool terminal);
 
+/* As print_untrusted() for a text, where 'out' is a terminal. */
+void print_text(FILE *out, const char *text);
+
+/* Writes a text that is part of a line: all control characters as \xNN, wherever 'out' leads. */
+void print_escaped(FILE *out, const char *text);
+
 #endif
