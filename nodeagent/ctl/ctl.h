@@ -70,6 +70,9 @@ int ctl_down(struct ctl *ctl, struct error *err);
 int ctl_version(struct ctl *ctl, struct error *err);
 int ctl_completion(struct ctl *ctl, struct error *err);
 
+/* 'ms' as a call takes it: a time longer than fits becomes the longest, never none. */
+int ctl_deadline_ms(uint64_t ms);
+
 /* Waits until the pod is gone or 'timeout_s' passed (-1: for ever). */
 int ctl_wait_gone(struct ctl *ctl, const char *project, const char *name, const char *uid,
 	int64_t timeout_s, struct error *err);

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,11 @@ static int pod_is_there(
 	return pod && (!uid || !pod->metadata->uid || strcmp(pod->metadata->uid, uid) == 0);
 }
 
+int ctl_deadline_ms(uint64_t ms)
+{
+	return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
 int ctl_wait_gone(struct ctl *ctl, const char *project, const char *name, const char *uid,
 	int64_t timeout_s, struct error *err)
 {
@@ -48,13 +54,14 @@ int ctl_wait_gone(struct ctl *ctl, const char *project, const char *name, const 
 		ProtobufCMessage *message;
 		uint64_t now = monotonic_usec();
 		int there;
-		int n;
+		int n = 0;
 
 		if (timeout_s >= 0 && now >= end)
 			return error_set(err, ERR_TIMEOUT, 0,
 				"pod '%s' is still there after %lld s", name, (long long)timeout_s);
 		if (client_call_start(&call, ctl->client, "WatchPods", &request.base,
-			    timeout_s < 0 ? CLIENT_NO_DEADLINE : (int)((end - now) / 1000) + 1,
+			    timeout_s < 0 ? CLIENT_NO_DEADLINE
+					  : ctl_deadline_ms((end - now) / 1000 + 1),
 			    err) < 0)
 			return -1;
 		/* The watch stands, so an end that comes after this look is seen by it. */
@@ -67,6 +74,9 @@ int ctl_wait_gone(struct ctl *ctl, const char *project, const char *name, const 
 		client_call_free(call);
 		if (there <= 0)
 			return there;
+		/* An end and a deadline are met by another look; a refusal would come again. */
+		if (n < 0 && err->code != ERR_UNAVAILABLE && err->code != ERR_TIMEOUT)
+			return -1;
 	}
 }
 

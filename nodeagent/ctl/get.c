@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -5,11 +6,15 @@
 
 #include "bulkhead/v1/node.pb-c.h"
 #include "lib/cleanup.h"
+#include "lib/fdio.h"
 #include "nodeagent/ctl/ctl.h"
 #include "nodeagent/ctl/print.h"
 #include "proto/encode.h"
 
-#define CELL_SIZE 128
+#define CELL_SIZE        128
+#define WATCH_RETRY_MS   500      /* before a watch that ended is begun again */
+#define WATCH_STOOD_USEC 10000000 /* a watch that lasted so long had reached the node */
+#define WATCH_AWAY_USEC  60000000 /* a node that is away for longer is not waited for */
 
 static bool wants(const struct args *args, const char *format)
 {
@@ -170,11 +175,27 @@ static void watched_print(struct print_table *table, const struct args *args, bo
 	fflush(stdout);
 }
 
+/* Whether a watch that began at 'began' and ended with 'n' is to be begun again; waits a while. */
+static bool watch_again(int n, const struct error *err, uint64_t began, uint64_t *reached)
+{
+	uint64_t now = monotonic_usec();
+
+	if (n < 0 && err->code != ERR_UNAVAILABLE)
+		return false;
+	if (n == 0 || now - began > WATCH_STOOD_USEC)
+		*reached = now;
+	if (now - *reached > WATCH_AWAY_USEC)
+		return false;
+	poll(NULL, 0, WATCH_RETRY_MS);
+	return true;
+}
+
 static int watch_pods(struct ctl *ctl, const char *name, struct error *err)
 {
 	Bulkhead__V1__ListPodsRequest request = BULKHEAD__V1__LIST_PODS_REQUEST__INIT;
 	struct print_table *table = print_table_new();
 	bool headed = false;
+	uint64_t began, reached = monotonic_usec();
 	int n;
 
 	request.project = (char *)(uintptr_t)(ctl->args->all_projects ? "" : ctl_project(ctl));
@@ -184,6 +205,7 @@ static int watch_pods(struct ctl *ctl, const char *name, struct error *err)
 		struct client_call *call;
 		ProtobufCMessage *message;
 
+		began = monotonic_usec();
 		n = client_call_start(
 			&call, ctl->client, "WatchPods", &request.base, CLIENT_NO_DEADLINE, err);
 		if (n < 0)
@@ -192,11 +214,12 @@ static int watch_pods(struct ctl *ctl, const char *name, struct error *err)
 			const Bulkhead__V1__PodEvent *event = (Bulkhead__V1__PodEvent *)message;
 
 			request.since = event->sequence;
+			reached = began = monotonic_usec();
 			watched_print(table, ctl->args, &headed, event, name);
 			ctl_free(message);
 		}
 		client_call_free(call);
-	} while (n == 0 || (err->code == ERR_UNAVAILABLE && request.since));
+	} while ((n == 0 || request.since) && watch_again(n, err, began, &reached));
 	print_table_free(table);
 	return -1;
 }

@@ -44,8 +44,8 @@ static int wait_for(struct ctl *ctl, const char *name, int64_t timeout, struct e
 
 	bulkhead__v1__list_pods_request__init(&request);
 	request.project = (char *)(uintptr_t)ctl_project(ctl);
-	if (client_call_start(
-		    &call, ctl->client, "WatchPods", &request.base, (int)timeout * 1000, err) < 0)
+	if (client_call_start(&call, ctl->client, "WatchPods", &request.base,
+		    ctl_deadline_ms((uint64_t)timeout * 1000), err) < 0)
 		return -1;
 	while (!done && (n = client_call_next(call, &message, err)) == 1) {
 		const Bulkhead__V1__PodEvent *event = (Bulkhead__V1__PodEvent *)message;

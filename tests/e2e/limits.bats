@@ -72,3 +72,22 @@ shows() { bh get pods "$1" -n red -o wide --no-headers | grep -q "$2"; }
 	bh delete pod bound -n red
 	bh delete pod plain -n red
 }
+@test "a watch waits for a node that is away without working, and goes on when it is back" {
+	node_start
+	node_image
+	bh create project red
+	local log=$node_dir/watch.log before after
+	sleeper one red | bh apply -f -
+	nsenter --target "$node_netns" --net -- "$bh" get pods -n red -w >"$log" 2>/dev/null 3>&- &
+	local watch=$!
+	eventually 10 grep -q 'one .*Running' "$log"
+	in_netns "$bh" down --state-dir "$node_state" 3>&-
+	before=$(awk '{print $14 + $15}' "/proc/$watch/stat")
+	sleep 2
+	after=$(awk '{print $14 + $15}' "/proc/$watch/stat")
+	[ $((after - before)) -lt 20 ]
+	in_netns "$bh" up --state-dir "$node_state" >/dev/null 3>&-
+	sleeper two red | bh apply -f -
+	eventually 10 grep -q 'two .*Running' "$log"
+	kill $watch
+}

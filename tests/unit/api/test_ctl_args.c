@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "nodeagent/ctl/args.h"
+#include "nodeagent/ctl/ctl.h"
 #include "nodeagent/ctl/print.h"
 
 /* What is parsed borrows from argv, so that is static. */
@@ -93,6 +94,16 @@ static void durations(void **state)
 			args_duration(rows[i].text, &seconds, &err), rows[i].seconds < 0 ? -1 : 0);
 		assert_int_equal(seconds, rows[i].seconds);
 	}
+}
+
+/* A time too long for gRPC's number must not turn into one before the epoch, or into "for ever". */
+static void a_deadline_is_never_none(void **state)
+{
+	(void)state;
+	assert_int_equal(ctl_deadline_ms(0), 0);
+	assert_int_equal(ctl_deadline_ms(2147483646), 2147483646);
+	assert_int_equal(ctl_deadline_ms(2147483648), 2147483647);
+	assert_int_equal(ctl_deadline_ms(UINT64_MAX), 2147483647);
 }
 
 static void ages(void **state)
@@ -187,6 +198,7 @@ int main(void)
 		cmocka_unit_test(exec_keeps_what_is_behind_the_dashes),
 		cmocka_unit_test(bad_flags_are_named),
 		cmocka_unit_test(durations),
+		cmocka_unit_test(a_deadline_is_never_none),
 		cmocka_unit_test(ages),
 		cmocka_unit_test(a_terminal_is_not_driven_by_a_log),
 		cmocka_unit_test(c1_controls_are_shown_in_both_forms),
