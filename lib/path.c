@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -94,6 +95,19 @@ int path_mkdirs_in_root(int root_dirfd, const char *path, mode_t mode, struct er
 		path += len;
 	}
 	return error_set(err, error_code_of(errno), errno, "cannot make '%s' in the root", walked);
+}
+
+int path_open_detached(int dirfd, struct error *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
+	cleanup_close int fd =
+		open_tree(dirfd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return error_set(err, error_code_of(errno), errno,
+			"cannot detach a directory from the rest");
+	return take_fd(&fd);
 }
 
 static int label_len(const char *s)

@@ -33,6 +33,13 @@ int path_open_in_root(int root_dirfd, const char *path, uint64_t flags, struct e
  */
 int path_mkdirs_in_root(int root_dirfd, const char *path, mode_t mode, struct error *err);
 
+/*
+ * A descriptor of the directory 'dirfd' to hand to a process that is to see nothing else: the root
+ * of a read-only mount of its own that hangs nowhere, so that ".." leads no further, whatever root
+ * that process has. Needs CAP_SYS_ADMIN. Returns an O_PATH descriptor or -1 with 'err' set.
+ */
+int path_open_detached(int dirfd, struct error *err);
+
 /* RFC 1123 label: 1 to 63 of [a-z0-9-], no '-' at either end. 1 if so, else 0. */
 int name_is_dns_label(const char *name);
 

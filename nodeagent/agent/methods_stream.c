@@ -8,6 +8,7 @@
 #include "auth/pod_edit.h"
 #include "auth/scc.h"
 #include "lib/cleanup.h"
+#include "lib/path.h"
 #include "nodeagent/agent/api.h"
 #include "nodeagent/agent/log_changes.h"
 #include "nodeagent/agent/pod.h"
@@ -132,6 +133,7 @@ static int logs(struct pod_container *c, struct call *call, struct error *err)
 	const Bulkhead__V1__PodLogsRequest *r = (const Bulkhead__V1__PodLogsRequest *)call->message;
 	bool follow = r->follow && writes(c);
 	cleanup_close int dirfd = -1;
+	cleanup_close int shown_fd = -1;
 	cleanup_close int changes_fd = -1;
 	struct stream *stream;
 
@@ -139,6 +141,10 @@ static int logs(struct pod_container *c, struct call *call, struct error *err)
 		return -1;
 	dirfd = pod_container_logs_open(c->pod, c->spec->name, err);
 	if (dirfd < 0)
+		return -1;
+	/* bulkhead-api faces the network: from this directory it must not get to the node's. */
+	shown_fd = path_open_detached(dirfd, err);
+	if (shown_fd < 0)
 		return -1;
 	/* Also where nothing will be told: who asks to follow waits for it. */
 	if (r->follow) {
@@ -153,7 +159,7 @@ static int logs(struct pod_container *c, struct call *call, struct error *err)
 		stream->container = c;
 	}
 	call_reply_stream(call, BULKHEAD__V1__STREAM_KIND__STREAM_LOGS,
-		(const int[]){ dirfd, changes_fd }, r->follow ? 2 : 1);
+		(const int[]){ shown_fd, changes_fd }, r->follow ? 2 : 1);
 	/* The end says: what is there is all. */
 	if (!follow)
 		call_end(call);

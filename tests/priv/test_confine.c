@@ -33,6 +33,7 @@
 #include "lib/cleanup.h"
 #include "lib/confine.h"
 #include "lib/fdio.h"
+#include "lib/path.h"
 #include "nodeagent/image/import_spawn.h"
 
 #define TEST_UID 61234
@@ -162,6 +163,28 @@ static void test_root_is_empty_and_read_only(void **state)
 }
 
 /* The parent compares namespaces by their links in /proc while the child waits. */
+/* An empty root does not hold who was given a directory: ".." leads from it to the node's root. */
+static int child_way_up(const struct fixture *f)
+{
+	static const char way[] = "../../../../../../../etc/passwd";
+	struct error err = { 0 };
+	int fd = open("/usr/share", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int detached_fd = path_open_detached(fd, &err);
+
+	REQUIRE(fd >= 0 && detached_fd >= 0);
+	REQUIRE(apply(f, 0, 0, looking, ARRAY_LEN(looking)) == 0);
+	REQUIRE(openat(fd, way, O_RDONLY) >= 0);
+	REQUIRE(openat(detached_fd, way, O_RDONLY) < 0 && errno == ENOENT);
+	REQUIRE(openat(detached_fd, "..", O_RDONLY | O_DIRECTORY) >= 0);
+	REQUIRE(openat(detached_fd, "../doc", O_RDONLY | O_DIRECTORY) >= 0);
+	return 0;
+}
+
+static void test_a_detached_directory_has_no_way_up(void **state)
+{
+	assert_child(child_way_up, *state);
+}
+
 static void namespaces_differ(const struct fixture *f, unsigned flags, const char *ns, int differ)
 {
 	char path[64], ours[64] = "", theirs[64] = "";
@@ -489,6 +512,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_ids_and_capabilities),
 		T(test_root_is_empty_and_read_only),
+		T(test_a_detached_directory_has_no_way_up),
 		T(test_namespaces_seen_from_outside),
 		T(test_one_capability_is_kept),
 		T(test_user_namespace),
