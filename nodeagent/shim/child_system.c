@@ -15,6 +15,7 @@
 #include "lib/path.h"
 #include "nodeagent/shim/launch.h"
 #include "nodeagent/shim/mnt.h"
+#include "nodeagent/shim/selinux.h"
 #include "nodeagent/shim/sys.h"
 #include "nodeagent/shim/tmpfs.h"
 
@@ -25,6 +26,14 @@
 #define TERMINALS_MAX "192" /* of a container: SHIM_EXECS_MAX, and some of its own */
 
 #define ATTR_KERNEL (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+/* What a mount made for this pod is labelled with; NULL where SELinux is off. */
+static const char *context_of(const struct launch *l)
+{
+	const char *label = l->sandbox->plan->selinux_mount_label;
+
+	return label[0] ? label : NULL;
+}
 
 static struct mnt_owner pod_root(const struct launch *l)
 {
@@ -113,6 +122,7 @@ static int terminals_limit(int fs_fd)
 static int devpts_make(struct launch *l, struct error *err)
 {
 	cleanup_close int fs_fd = sys_fsopen("devpts");
+	const char *context = context_of(l);
 	uint32_t tty_gid;
 	char gid[16];
 
@@ -124,6 +134,7 @@ static int devpts_make(struct launch *l, struct error *err)
 		sys_fsconfig_string(fs_fd, "ptmxmode", "0666") < 0 ||
 		sys_fsconfig_string(fs_fd, "mode", "0620") < 0 ||
 		sys_fsconfig_string(fs_fd, "gid", gid) < 0 || terminals_limit(fs_fd) < 0 ||
+		(context && sys_fsconfig_string(fs_fd, "context", context) < 0) ||
 		sys_fsconfig_create(fs_fd) < 0)
 		return error_set(err, ERR_PRECONDITION, errno, "cannot make a devpts instance");
 	l->devpts_fd = sys_fsmount(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
@@ -167,7 +178,8 @@ int child_dev_build(struct launch *l, struct error *err)
 		.mode = 0755,
 		.uid = l->sandbox->root_uid,
 		.gid = l->sandbox->root_gid,
-		.attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
+		.attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+		.context = context_of(l) };
 	cleanup_close int at_fd = real_dir(l->root_fd, "dev", err);
 	cleanup_close int mqueue_fd = -1;
 
@@ -181,6 +193,9 @@ int child_dev_build(struct launch *l, struct error *err)
 	mqueue_fd = mnt_simple("mqueue", ATTR_KERNEL, err);
 	if (mqueue_fd < 0 || dev_attach(l, "mqueue", mqueue_fd, err) < 0)
 		return -1;
+	/* The kernel made it with the ipc namespace; a mount option would come too late. */
+	if (context_of(l) && selinux_file_label(mqueue_fd, context_of(l), err) < 0)
+		return error_prefix(err, "/dev/mqueue");
 	return l->tty ? console_make(l, err) : 0;
 }
 
@@ -266,7 +281,8 @@ static int empty_make(struct launch *l, struct error *err)
 	struct tmpfs_options options = { .size = COVER_SIZE,
 		.inodes = 2,
 		.mode = 0555,
-		.attr = ATTR_KERNEL | MOUNT_ATTR_RDONLY };
+		.attr = ATTR_KERNEL | MOUNT_ATTR_RDONLY,
+		.context = context_of(l) };
 	struct mnt_owner root = { 0, 0 };
 	cleanup_close int at_fd = mnt_mkdir(l->scratch_fd, "empty", 0700, &root, err);
 	cleanup_close int fd = tmpfs_make(&options, err);

@@ -11,6 +11,7 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "nodeagent/shim/plan_check.h"
+#include "nodeagent/shim/selinux.h"
 #include "nodeagent/shim/shim.h"
 #include "nodeagent/shim/sys.h"
 
@@ -331,7 +332,7 @@ static int watch(struct shim *shim, struct container *c, struct error *err)
 	return 0;
 }
 
-/* Whether a plan may take the place of what is there under its name. */
+/* Whether a plan may take the place of what is there under its name, on this node. */
 static int place_check(
 	struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, struct error *err)
 {
@@ -347,6 +348,10 @@ static int place_check(
 	if (!old && n >= SHIM_CONTAINERS_MAX)
 		return error_set(err, ERR_EXHAUSTED, 0, "the pod has %d containers already",
 			SHIM_CONTAINERS_MAX);
+	if (plan->selinux_label[0] && !selinux_enabled())
+		return error_set(err, ERR_PRECONDITION, 0,
+			"selinux_label '%s' is asked for but SELinux is not enabled on this node",
+			plan->selinux_label);
 	return 0;
 }
 

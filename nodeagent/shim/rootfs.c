@@ -14,6 +14,7 @@
 #include "lib/fdio.h"
 #include "lib/path.h"
 #include "nodeagent/shim/mnt.h"
+#include "nodeagent/shim/selinux.h"
 #include "nodeagent/shim/sys.h"
 
 #define ASIDE_MAX  64 /* roots of earlier runs that are being removed at a time */
@@ -111,7 +112,7 @@ int rootfs_prepare(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, 
 }
 
 int rootfs_empty_dir(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, uint32_t group,
-	struct error *err)
+	const char *label, struct error *err)
 {
 	struct mnt_owner root = { 0, 0 };
 	struct mnt_owner pod = { uid, group ? group : gid };
@@ -129,5 +130,7 @@ int rootfs_empty_dir(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid
 	if (!there && group && fchmodat(all_fd, name, 02777, 0) < 0)
 		return error_set(
 			err, error_code_of(errno), errno, "cannot chmod emptyDir '%s'", name);
+	if (!there && label[0] && selinux_file_label(fd, label, err) < 0)
+		return error_prefix(err, "emptyDir '%s'", name);
 	return 0;
 }

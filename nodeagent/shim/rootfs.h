@@ -19,9 +19,10 @@ int rootfs_prepare(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, 
 
 /*
  * <pod_dir>/volumes/<name>, mode 0777, owned by uid:gid, where it is missing. With a 'group' other
- * than 0 it belongs to that instead of gid, and so does all that is made in it (set-group-ID).
+ * than 0 it belongs to that instead of gid, and so does all that is made in it (set-group-ID). What
+ * is made in it inherits the SELinux 'label' too; "" leaves labels alone.
  */
 int rootfs_empty_dir(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, uint32_t group,
-	struct error *err);
+	const char *label, struct error *err);
 
 #endif

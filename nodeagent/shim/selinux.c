@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <linux/xattr.h>
 #include <string.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -24,10 +26,6 @@ int selinux_exec_label(int proc_dirfd, const char *label, struct error *err)
 	cleanup_close int fd = -1;
 	size_t size = strlen(label) + 1;
 
-	if (!selinux_enabled())
-		return error_set(err, ERR_PRECONDITION, 0,
-			"selinux_label '%s' is asked for but SELinux is not enabled on this node",
-			label);
 	/* "thread-self" is a link of procfs itself, so links are allowed; other mounts are not. */
 	fd = sys_openat2(proc_dirfd, "thread-self/attr/exec", O_WRONLY, 0,
 		RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
@@ -36,5 +34,14 @@ int selinux_exec_label(int proc_dirfd, const char *label, struct error *err)
 			err, ERR_PRECONDITION, errno, "cannot open the process's attr/exec");
 	if (write(fd, label, size) != (ssize_t)size)
 		return error_set(err, ERR_INVALID, errno, "cannot take selinux_label '%s'", label);
+	return 0;
+}
+
+int selinux_file_label(int dirfd, const char *label, struct error *err)
+{
+	cleanup_close int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsetxattr(fd, XATTR_NAME_SELINUX, label, strlen(label) + 1, 0) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot label it '%s'", label);
 	return 0;
 }

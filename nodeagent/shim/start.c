@@ -121,8 +121,8 @@ static int directories_prepare(struct shim *shim, struct container *c, struct er
 		const Bulkhead__V1__Mount *m = c->plan->mounts[i];
 
 		if (m->kind == BULKHEAD__V1__MOUNT_KIND__MOUNT_EMPTY_DIR &&
-			rootfs_empty_dir(
-				s->pod_dirfd, m->volume, s->root_uid, s->root_gid, m->gid, err) < 0)
+			rootfs_empty_dir(s->pod_dirfd, m->volume, s->root_uid, s->root_gid, m->gid,
+				s->plan->selinux_mount_label, err) < 0)
 			return -1;
 	}
 	if (rootfs_prepare(
