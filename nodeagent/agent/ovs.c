@@ -22,6 +22,9 @@
 /* ovs-vswitchd waits for the one row that says there is a switch. */
 #define SWITCH_ROW "[\"Open_vSwitch\",{\"op\":\"insert\",\"table\":\"Open_vSwitch\",\"row\":{}}]"
 
+/* On the monotonic clock; half a second more than ten, which its clock reads in milliseconds. */
+#define SWITCH_UPTIME_USEC UINT64_C(10500000)
+
 /* What a program is told in its own words; the rest of its arguments is the same for all. */
 enum own {
 	OWN_DATABASE, /* cluster.db, or where ovs-vswitchd finds its own */
@@ -37,6 +40,7 @@ enum own {
 struct server {
 	struct ovs *ovs;
 	const char *name; /* "ovsdb-server" */
+	bool is_switch;
 	const char *program;
 	char *own[OWN_COUNT]; /* NULL: it has none */
 	char *pid_file;
@@ -222,6 +226,7 @@ static int add_switch(struct ovs *ovs, struct error *err)
 
 	ovs->servers_len = 2;
 	server->name = "ovs-vswitchd";
+	server->is_switch = true;
 	server->program = "/usr/sbin/ovs-vswitchd";
 	server->own[OWN_DATABASE] = option("unix:", ovs->dir, "db", ".sock");
 	return own_common(server, ovs->dir, err);
@@ -244,6 +249,29 @@ static int make_databases(const struct ovs *ovs, bool with_switch, struct error 
 	return with_switch ? ovs_db_make(conf, SWITCH_SCHEMA, SWITCH_ROW, err) : 0;
 }
 
+/*
+ * ovs-vswitchd counts CPUs at most once in ten seconds of the monotonic clock, and takes that
+ * clock's first ten for such a pause (count_cpu_cores() in lib/ovs-thread.c): started earlier it
+ * finds none, gives the kernel's datapath no thread to hand packets to, and every packet without a
+ * flow is lost, also later. The userspace datapath takes no notice.
+ */
+static bool too_early(const struct server *server)
+{
+	return server->is_switch && monotonic_usec() < SWITCH_UPTIME_USEC &&
+	       strcmp(server->ovs->agent->config->datapath, "netdev") != 0;
+}
+
+static int start_later(struct server *server)
+{
+	error_set(&server->why, ERR_UNAVAILABLE, 0,
+		"it waits until the machine has run for ten seconds, or its kernel datapath would "
+		"lose packets");
+	server->backoff = SWITCH_UPTIME_USEC - monotonic_usec();
+	log_info("%s: %s", server->name, server->why.text);
+	again_later(server);
+	return 0;
+}
+
 static int server_begin(struct server *server, struct error *err)
 {
 	int r = sd_event_add_time(server->ovs->agent->event, &server->timer, CLOCK_MONOTONIC,
@@ -256,7 +284,7 @@ static int server_begin(struct server *server, struct error *err)
 	r = adopt(server, err);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	return start(server, err);
+	return too_early(server) ? start_later(server) : start(server, err);
 }
 
 static int begin(struct ovs *ovs, struct error *err)
