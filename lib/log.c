@@ -47,6 +47,17 @@ void log_init(const char *name, enum log_level level)
 		state.journal_fd = take_fd(&fd);
 }
 
+int log_close_others(unsigned first)
+{
+	unsigned journal = (unsigned)state.journal_fd;
+
+	if (state.journal_fd < 0 || journal < first)
+		return close_range(first, ~0u, 0);
+	if (journal > first && close_range(first, journal - 1, 0) < 0)
+		return -1;
+	return close_range(journal + 1, ~0u, 0);
+}
+
 /* Copies 'in' with control characters and DEL written as \xNN, so no record can forge another. */
 static void escape(char *out, size_t size, const char *in)
 {

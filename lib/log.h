@@ -26,6 +26,12 @@ struct log_subject {
 void log_init(const char *name, enum log_level level);
 
 /*
+ * Closes every descriptor from 'first' on but the one that leads to the journal: whatever took its
+ * number later would get the records. 0, or -1 with errno.
+ */
+int log_close_others(unsigned first);
+
+/*
  * Writes one record. Untrusted text must be passed as an argument, not as format: control
  * characters in the finished text are written as \xNN. Never pass a secret.
  */

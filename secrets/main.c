@@ -5,7 +5,6 @@
  * at any moment. With --init and --issue it makes keys and certificates instead, as the operator.
  */
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,7 +76,7 @@ static int serve(const struct options *options, struct error *err)
 	struct ipc *ipc = NULL;
 	int r;
 
-	close_range(AGENT_FD + 1, ~0u, 0);
+	log_close_others(AGENT_FD + 1);
 	umask(077);
 	r = keystore_init(&keys, options->keys, err);
 	if (r == 0)

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,7 +119,7 @@ static int prepare_process(struct error *err)
 	if (geteuid() != 0)
 		return error_set(err, ERR_DENIED, 0, "must be run as root");
 	/* Nothing that the caller left open may reach a daemon or a pod. */
-	close_range(STDERR_FILENO + 1, ~0u, 0);
+	log_close_others(STDERR_FILENO + 1);
 	umask(0077);
 	if (chdir("/") < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot prepare the process");

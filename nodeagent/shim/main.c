@@ -98,7 +98,7 @@ static int process_prepare(struct error *err)
 	umask(0);
 	prctl(PR_SET_NAME, "bulkhead-shim");
 #ifndef BULKHEAD_WEAK_DESCRIPTORS
-	if (close_range(AGENT_FD + 1, ~0U, 0) < 0)
+	if (log_close_others(AGENT_FD + 1) < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot close descriptors");
 #endif
 	if (sys_not_dumpable() < 0)
