@@ -166,6 +166,7 @@ include mk/ovs.mk
 include mk/tests.mk
 include mk/quality.mk
 include mk/install.mk
+include mk/vm.mk
 
 # ---- the demo: examples/demo.sh says what it does ---------------------------------------------
 
@@ -184,6 +185,7 @@ help:
 		demo 'install what it needs, build, start a one-node cluster, run the main job, leave it running' \
 		down 'stop the demo and remove all of it' \
 		check 'install what tests need, build, run every test; one summary line' \
+		check-vm 'the node in a virtual machine: SELinux, systemd, cgroup v2, kernel Open vSwitch' \
 		unit 'the unit tests alone (no root)' \
 		asan 'tests under the address and undefined-behaviour sanitizers' \
 		tsan 'tests of what has threads under the thread sanitizer' \

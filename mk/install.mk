@@ -1,5 +1,5 @@
-# `make install DESTDIR= prefix=`: the CLI and its completion, the daemons, the schema, man pages and
-# the systemd unit. `make demo` needs none of it.
+# `make install DESTDIR= prefix=`: the CLI and its completion, the daemons, the schema, man pages,
+# the systemd unit and the SELinux policy. `make demo` needs none of it.
 
 MAN1    := $(sort $(wildcard docs/man/*.1))
 MAN5    := $(sort $(wildcard docs/man/*.5))
@@ -9,11 +9,12 @@ DAEMONS := $(filter-out $(B)/bulkhead,$(BINS))
 .PHONY: install uninstall
 install: all
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(libexec) $(DESTDIR)$(prefix)/share/bash-completion/completions \
-		$(DESTDIR)$(prefix)/lib/systemd/system $(foreach s,1 5 8,$(DESTDIR)$(prefix)/share/man/man$(s))
+		$(DESTDIR)$(prefix)/share/bulkhead $(DESTDIR)$(prefix)/lib/systemd/system $(foreach s,1 5 8,$(DESTDIR)$(prefix)/share/man/man$(s))
 	install -m 0755 $(B)/bulkhead $(DESTDIR)$(prefix)/bin/
 	install -m 0755 $(DAEMONS) $(DESTDIR)$(libexec)/
 	install -m 0644 $(wildcard $(B)/*.ovsschema) $(DESTDIR)$(libexec)/
 	$(B)/bulkhead completion bash >$(DESTDIR)$(prefix)/share/bash-completion/completions/bulkhead
+	install -m 0644 nodeagent/selinux/bulkhead.cil $(DESTDIR)$(prefix)/share/bulkhead/
 	sed 's|@prefix@|$(prefix)|g' nodeagent/units/bulkhead.service \
 		>$(DESTDIR)$(prefix)/lib/systemd/system/bulkhead.service
 	$(if $(MAN1),install -m 0644 $(MAN1) $(DESTDIR)$(prefix)/share/man/man1/)
@@ -23,4 +24,4 @@ uninstall:
 	rm -f $(DESTDIR)$(prefix)/bin/bulkhead $(DESTDIR)$(prefix)/share/bash-completion/completions/bulkhead \
 		$(DESTDIR)$(prefix)/lib/systemd/system/bulkhead.service \
 		$(foreach s,1 5 8,$(addprefix $(DESTDIR)$(prefix)/share/man/man$(s)/,$(notdir $(MAN$(s)))))
-	rm -rf $(DESTDIR)$(libexec)
+	rm -rf $(DESTDIR)$(libexec) $(DESTDIR)$(prefix)/share/bulkhead

@@ -5,6 +5,7 @@
 #   setup-debian.sh demo      and what a running node needs
 #   setup-debian.sh check     and what the tests need
 #   setup-debian.sh quality   and what lint, fuzz, coverage and bench need
+#   setup-debian.sh vm        what `make check-vm` needs
 set -eu
 
 build="gcc make libc6-dev pkg-config python3 libgrpc-dev protobuf-compiler libprotobuf-dev
@@ -14,14 +15,16 @@ demo="openvswitch-switch openvswitch-common busybox-static iproute2"
 check="libcmocka-dev bats perl openssl iputils-ping python3-cryptography python3-grpcio
 	python3-grpc-tools tshark"
 quality="clang clang-format clang-tidy libclang-rt-14-dev gcovr codespell shellcheck mandoc runc crun"
+vm="qemu-system-x86 mmdebstrap e2fsprogs lz4 semodule-utils policycoreutils"
 
 case "${1:-}" in
 build) want="$build" ;;
 demo) want="$build $demo" ;;
 check) want="$build $demo $check" ;;
 quality) want="$build $demo $check $quality" ;;
+vm) want="$build $demo $check $vm" ;;
 *)
-	echo "usage: $0 build|demo|check|quality" >&2
+	echo "usage: $0 build|demo|check|quality|vm" >&2
 	exit 2
 	;;
 esac

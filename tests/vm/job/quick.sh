@@ -1,0 +1,127 @@
+# A node with an Open vSwitch of its own on the kernel's datapath, without systemd: labels, limits,
+# flows, adoption, and that nothing is left.
+# shellcheck shell=sh disable=SC1091,SC2154,SC2016 # common.sh sets $state and $run; inner shells' own
+. /in/common.sh
+
+install_node
+
+# ---- what the node says of itself, and what the kernel says ---------------------------------
+
+check "init with a private Open vSwitch and the kernel's datapath" \
+	timeout 120 bulkhead init --ovs private --datapath system
+check "SELinux enforces" equal enforce "$(cat /sys/fs/selinux/enforce)" 1
+check "get nodes says enforcing" node_says selinux enforcing
+check "get nodes says cgroup v2" node_says cgroup v2
+check "get nodes says the system datapath" node_says datapath system
+check "the agent runs as bulkhead_t, without categories" \
+	equal label "$(label_of "$(agent_pid)")" system_u:system_r:bulkhead_t:s0
+
+# ---- two tenants ----------------------------------------------------------------------------
+
+check "import of an image" timeout 60 bulkhead image import /root/busybox.tar
+check "project red" bulkhead create project red
+check "project blue" bulkhead create project blue
+check "a secret" bulkhead create secret generic db -n red --from-literal=password=hunter2
+tenants
+for pod in red/web red/client blue/client; do
+	check "$pod is ready" bulkhead wait pod "${pod#*/}" -n "${pod%/*}" --for=condition=Ready --timeout=60s
+done
+red_mcs=$(project_mcs red)
+blue_mcs=$(project_mcs blue)
+web_pid=$(pod_pid red web)
+web_ip=$(pod_ip red web)
+web_cgroup=$(pod_cgroup red web)
+
+# ---- limits ---------------------------------------------------------------------------------
+
+for group in "$web_cgroup" "$web_cgroup/main"; do
+	check "memory.max of ${group##*/}" equal memory.max "$(cat "$group/memory.max")" 67108864
+	check "cpu.max of ${group##*/}" equal cpu.max "$(cat "$group/cpu.max")" "50000 100000"
+done
+check "pids.max of the pod" equal pids.max "$(cat "$web_cgroup/pids.max")" 4096
+check "the pod's process is in its container's cgroup" \
+	equal cgroup "0::${web_cgroup#/sys/fs/cgroup}/main" "$(cat "/proc/$web_pid/cgroup")"
+check "its own cgroup is read-only to the pod" refute in_pod red web sh -c 'echo max >/sys/fs/cgroup/memory.max'
+
+# ---- labels ---------------------------------------------------------------------------------
+
+check "the projects' categories differ" refute equal mcs "$red_mcs" "$blue_mcs"
+check "red/web runs as container_t with red's categories" \
+	equal label "$(label_of "$web_pid")" "system_u:system_r:container_t:$red_mcs"
+check "blue/client runs as container_t with blue's categories" \
+	equal label "$(label_of "$(pod_pid blue client)")" "system_u:system_r:container_t:$blue_mcs"
+check "ps -Z agrees" ps_says "$web_pid" "container_t:$red_mcs"
+check "what exec runs has the label too" \
+	equal label "$(in_pod red web cat /proc/self/attr/current | tr -d '\0')" "system_u:system_r:container_t:$red_mcs"
+
+check "the pod reads its secret" equal password "$(in_pod red web cat /etc/db/password)" hunter2
+check "the pod writes to its emptyDir" in_pod red web sh -c 'echo hello from red >/www/index.html'
+www=$state/pods/$(pod_uid red web)/volumes/www
+check "what it wrote has red's categories" \
+	equal label "$(stat -c %C "$www/index.html")" "system_u:object_r:container_file_t:$red_mcs"
+check "the pod writes to its root, /dev/shm and /dev/null" \
+	in_pod red web sh -c 'echo x >/tmp/x && echo x >/dev/shm/x && echo x >/dev/null'
+check "what it copied to its root runs" in_pod red web sh -c 'cp /bin/busybox /tmp/ && /tmp/busybox true'
+check "a terminal works" terminal_works
+check "logs show what the pod wrote" sh -c "bulkhead logs -n red web | grep -q 'serving as'"
+
+# ---- the network ----------------------------------------------------------------------------
+
+fetch() { in_pod "$1" client timeout 3 wget -q -O - "http://$web_ip:8080/index.html"; }
+check "same project: connects" equal page "$(fetch red)" "hello from red"
+check "all of that without a denial" no_denial
+check "other project: does not connect" refute fetch blue
+check "the kernel has the datapath" sh -c "ovs-dpctl show | grep -q system@ovs-system"
+check "the switch's bridge is on it" sh -c \
+	"ovs-appctl -t $run/ovs/ovs-vswitchd.ctl dpif/show | grep -q '^system@ovs-system'"
+check "same project: a kernel flow forwards" sh -c "fetch_flow() { ovs-dpctl dump-flows; }
+	fetch_flow | grep -E 'dst=$web_ip|tip=$web_ip' | grep -v 'actions:drop' | grep -q actions:"
+check "other project: a kernel flow drops" sh -c "ovs-dpctl dump-flows | grep -q 'actions:drop'"
+ovs-dpctl dump-flows
+
+# ---- across projects ------------------------------------------------------------------------
+
+# A file of blue's categories in a place where red's pod finds it: only the label stands between.
+printf 'of blue\n' >"$www/other"
+chmod 644 "$www/other"
+chcon "system_u:object_r:container_file_t:$red_mcs" "$www/other"
+check "a file with red's categories is read" equal text "$(in_pod red web cat /www/other)" "of blue"
+chcon "system_u:object_r:container_file_t:$blue_mcs" "$www/other"
+check "the same file with blue's is not" refute in_pod red web cat /www/other
+check "the audit log has the denial, with both labels" sh -c "dmesg | grep 'avc: *denied' | grep '{ read }' |
+	grep 'scontext=system_u:system_r:container_t:$red_mcs' |
+	grep -q 'tcontext=system_u:object_r:container_file_t:$blue_mcs.*permissive=0'"
+rm "$www/other"
+cp /etc/shadow "$www/shadow"
+chmod 644 "$www/shadow"
+chcon system_u:object_r:shadow_t:s0 "$www/shadow"
+check "a file of the host's is not read, without categories and mode 0644" refute in_pod red web cat /www/shadow
+rm "$www/shadow"
+
+# ---- memory ---------------------------------------------------------------------------------
+
+restart=Never manifest red bomb 'x=aaaaaaaa; while :; do x=$x$x; done' '{limits: {memory: 32Mi}}' >/tmp/bomb.yaml
+bulkhead apply -f /tmp/bomb.yaml
+bomb_uid=$(pod_uid red bomb)
+check "a pod past its memory limit fails" bulkhead wait pod bomb -n red --for=phase=Failed --timeout=60s
+check "and says OOMKilled, 137" sh -c "bulkhead get pods bomb -n red -o json | tr -d ' \n' |
+	grep -q '\"exitCode\":137.*\"reason\":\"OOMKilled\"\|\"reason\":\"OOMKilled\".*\"exitCode\":137'"
+check "so does the kernel, of that very cgroup" sh -c \
+	"dmesg | grep oom-kill | grep -q 'oom_memcg=/bulkhead/red/pod$bomb_uid'"
+check "the neighbour did not notice" equal pid "$(pod_pid red web)" "$web_pid"
+
+# ---- kill -9 --------------------------------------------------------------------------------
+
+kill -9 "$(agent_pid)"
+check "kill -9 of the agent: the pod runs on" kill -0 "$web_pid"
+check "up again" timeout 60 bulkhead up
+check "it adopts: ready, the same process, no restart" adopted red web "$web_pid"
+check "and its network" equal page "$(fetch red)" "hello from red"
+check "exec into the adopted pod" in_pod red web true
+
+# ---- the end --------------------------------------------------------------------------------
+
+check "down --purge" timeout 60 bulkhead down --purge
+nothing_left
+check "no datapath in the kernel" equal datapaths "$(ovs-dpctl dump-dps)" ""
+finish

@@ -1,0 +1,114 @@
+# A node under systemd as it is installed: Debian's Open vSwitch, the unit, the journal, and what
+# systemd does to a service under running pods.
+# shellcheck shell=sh disable=SC1091,SC2154,SC2016 # common.sh sets $state and $run; inner shells' own
+. /in/common.sh
+
+service() { systemctl show -P "$1" bulkhead.service; }
+shim_of() { pgrep -f "bulkhead-shim --socket $run/pods/$(pod_uid "$1" "$2")/"; }
+
+install_node
+systemctl daemon-reload
+# A switch that is started earlier loses packets: see nodeagent/agent/ovs.c.
+sleep "$(awk '$1 < 11 {print 11 - $1}' /proc/uptime)" 2>/dev/null
+check "Debian's Open vSwitch starts" timeout 60 systemctl start openvswitch-switch.service
+
+# ---- the unit -------------------------------------------------------------------------------
+
+check "systemd is PID 1 and SELinux enforces" sh -c \
+	'[ "$(cat /proc/1/comm)" = systemd ] && [ "$(cat /sys/fs/selinux/enforce)" = 1 ]'
+check "without a node's state the unit does nothing" sh -c \
+	'systemctl start bulkhead.service && [ "$(systemctl is-active bulkhead.service)" = inactive ]'
+check "init --no-start" timeout 60 bulkhead init --no-start --ovs system
+check "node.yaml has the system's switch" grep -q 'ovs: "*system' "$state/node.yaml"
+check "systemctl start returns when the agent said READY" timeout 60 systemctl start bulkhead.service
+check "the service is active, by sd_notify" equal state "$(service Type) $(service ActiveState) $(service SubState)" "notify active running"
+check "its main process is the agent of the pid file" equal pid "$(service MainPID)" "$(agent_pid)"
+check "which runs as bulkhead_t" equal label "$(label_of "$(agent_pid)")" system_u:system_r:bulkhead_t:s0
+check "the node gets ready" eventually 60 sh -c "bulkhead get nodes -o wide --no-headers | grep -qw Ready"
+check "get nodes says enforcing" node_says selinux enforcing
+check "get nodes says cgroup v2" node_says cgroup v2
+check "get nodes says the system datapath" node_says datapath system
+check "the agent's records are in the journal" sh -c "journalctl -o cat SYSLOG_IDENTIFIER=bulkhead-agent | grep -q '^audit: '"
+
+# ---- pods -----------------------------------------------------------------------------------
+
+check "import of an image" timeout 60 bulkhead image import /root/busybox.tar
+check "project red" bulkhead create project red
+check "project blue" bulkhead create project blue
+check "a secret" bulkhead create secret generic db -n red --from-literal=password=hunter2
+tenants
+for pod in red/web red/client blue/client; do
+	check "$pod is ready" bulkhead wait pod "${pod#*/}" -n "${pod%/*}" --for=condition=Ready --timeout=60s
+done
+check "what is said of a pod is in the journal, with the pod's name" sh -c \
+	"journalctl -o cat BULKHEAD_PROJECT=red BULKHEAD_POD=web SYSLOG_IDENTIFIER=bulkhead-agent | grep -q Started"
+web_pid=$(pod_pid red web)
+web_ip=$(pod_ip red web)
+web_shim=$(shim_of red web)
+web_cgroup=$(pod_cgroup red web)
+in_pod red web sh -c 'echo hello from red >/www/index.html'
+fetch() { in_pod "$1" client timeout 3 wget -q -O - "http://$web_ip:8080/index.html"; }
+
+check "same project: connects" equal page "$(fetch red)" "hello from red"
+check "other project: does not connect" refute fetch blue
+check "the bridge is Debian's switch's, on the kernel's datapath" sh -c \
+	"ovs-appctl dpif/show | grep -A1 '^system@ovs-system' | grep -q br0"
+check "the kernel drops what is across projects" sh -c "ovs-dpctl dump-flows | grep -q actions:drop"
+check "the switch's flows tell the projects apart" sh -c \
+	"ovs-ofctl -O OpenFlow15 dump-flows br0 table=80 | grep -c 'reg0=.*reg1=' | grep -qx 2"
+
+limits_hold() {
+	equal memory.max "$(cat "$web_cgroup/memory.max")" 67108864 &&
+		equal cpu.max "$(cat "$web_cgroup/cpu.max")" "50000 100000" &&
+		equal pids.max "$(cat "$web_cgroup/pids.max")" 4096 &&
+		equal memory.max "$(cat "$web_cgroup/main/memory.max")" 67108864
+}
+check "limits are in cgroup v2" limits_hold
+check "no pod's process is in the service's cgroup" refute sh -c \
+	"grep -qx $web_pid /sys/fs/cgroup/system.slice/bulkhead.service/cgroup.procs"
+
+# ---- what systemd does to a running node ----------------------------------------------------
+
+check "daemon-reload" systemctl daemon-reload
+check "limits hold after daemon-reload" limits_hold
+check "restart" timeout 60 systemctl restart bulkhead.service
+check "the agent is another" refute equal pid "$(service MainPID)" "$web_shim"
+check "restart kept the pod: the same process, no restart" adopted red web "$web_pid"
+check "and its shim" equal shim "$(shim_of red web)" "$web_shim"
+check "and its network" equal page "$(fetch red)" "hello from red"
+check "and its limits" limits_hold
+
+before=$(agent_pid)
+kill -9 "$before"
+check "kill -9 of the agent: systemd starts another" eventually 20 sh -c \
+	"[ \"\$(systemctl show -P MainPID bulkhead.service)\" != $before ] && systemctl is-active -q bulkhead.service"
+check "which adopts the pod" adopted red web "$web_pid"
+check "and its network" equal page "$(fetch red)" "hello from red"
+
+check "stop: the pod runs on" sh -c "systemctl stop bulkhead.service && kill -0 $web_pid"
+check "start again adopts it" sh -c "systemctl start bulkhead.service"
+check "as it was" adopted red web "$web_pid"
+check "restart of Debian's switch: the network comes back" sh -c \
+	"timeout 60 systemctl restart openvswitch-switch.service"
+check "and connects" eventually 30 sh -c "bulkhead exec -n red client -- timeout 3 wget -q -O - http://$web_ip:8080/index.html | grep -q 'hello from red'"
+check "all of that without a denial" no_denial
+check "the journal has none either" refute sh -c \
+	"journalctl _TRANSPORT=audit | grep -E 'avc: *denied' | grep -E 'scontext=[^ ]*:(container_t|bulkhead_t):'"
+
+www=$state/pods/$(pod_uid red web)/volumes/www
+printf 'of blue\n' >"$www/other"
+chmod 644 "$www/other"
+chcon "system_u:object_r:container_file_t:$(project_mcs blue)" "$www/other"
+check "a file of the other project's categories is not read" refute in_pod red web cat /www/other
+check "the journal has that denial" sh -c "journalctl _TRANSPORT=audit | grep -E 'avc: *denied' |
+	grep 'scontext=system_u:system_r:container_t:$(project_mcs red)' |
+	grep -q 'tcontext=system_u:object_r:container_file_t:$(project_mcs blue)'"
+
+# ---- the end --------------------------------------------------------------------------------
+
+systemctl stop bulkhead.service
+check "down --purge" timeout 60 bulkhead down --purge
+nothing_left
+check "Debian's switch runs on" systemctl is-active -q openvswitch-switch.service
+check "without our bridge" equal bridges "$(ovs-vsctl list-br)" ""
+finish
