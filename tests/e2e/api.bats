@@ -39,6 +39,7 @@ hostile() { timeout 90 /usr/bin/python3 "$BATS_TEST_DIRNAME/peers/api_hostile.py
 @test "hole 4: a million empty map entries" { hostile many_entries; }
 @test "text that is no UTF-8 or has NUL" { hostile bad_strings; }
 @test "256 calls of one user, and one more" { hostile many_calls; }
+@test "32 MiB wait for all slow clients together, no more" { hostile slow_crowd; }
 @test "no, foreign, self-signed, server's and nameless certificates" { hostile strangers; }
 @test "plain text gets nothing" { hostile plain_text; }
 @test "TLS 1.3 only" { hostile old_tls; }

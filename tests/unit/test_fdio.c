@@ -1,4 +1,4 @@
-/* Removing trees that somebody else made: deep ones, odd ones, and mounts left alone. */
+/* Removing trees that somebody else made: deep ones and odd ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

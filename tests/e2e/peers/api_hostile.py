@@ -138,6 +138,54 @@ def many_calls(prepared):
         assert rig.works()
 
 
+def slow_crowd(prepared):
+    """Clients that do not read, each below its own limit: 32 MiB wait for all of them, no more."""
+    event, watches, sent = {}, [], []
+    count = 270  # times 30,000 bytes: below 8 MiB
+
+    def watch(rig, call):
+        watches.append(call.id)
+        for _ in range(count):
+            rig.reply(call, event["x"])
+        sent.append(call.id)
+
+    with r.Rig(prepared, {"WatchPods": watch}) as rig:
+        event["x"] = rig.node.PodEvent(sequence=1)
+        event["x"].pod.metadata.annotations["x"] = "y" * 30000
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
+        channels = [rig.channel(options=options) for _ in range(6)]
+        calls = []
+        for channel in channels:
+            calls.append(rig.method(channel, "WatchPods")(rig.node.ListPodsRequest(), timeout=60))
+            r.eventually("all is sent", lambda: len(sent) == len(calls), 20)
+            assert rig.works()
+            time.sleep(0.2)
+            if rig.cancels:
+                break
+        # What the transport took from the queues of the others is not counted.
+        assert 5 <= len(calls) <= 6 and rig.cancels == watches[-1:], (rig.cancels, watches, rig.rss_kb())
+        code, text = status_of(calls[-1])
+        assert code == grpc.StatusCode.RESOURCE_EXHAUSTED and "too slowly" in text, (code, text)
+        assert rig.rss_kb("VmHWM") < 128 << 10, rig.rss_kb("VmHWM")
+        # The others lose nothing, and what they read makes room.
+        for call in calls[:-1]:
+            assert sum(1 for _ in zip(range(count), call)) == count
+            call.cancel()
+        assert rig.works()
+        for channel in channels:
+            channel.close()
+
+
+def status_of(call):
+    """How a stream ends, read to there."""
+    try:
+        for _ in call:
+            pass
+    except grpc.RpcError as e:
+        return e.code(), e.details()
+    return None, None
+
+
 def answered(rig, who, ca="ca"):
     """The status code of a call by this certificate."""
     with rig.channel(who, ca) as channel:
