@@ -42,6 +42,20 @@ static int read_sealing(struct keystore *k, int dirfd, struct error *err)
 	return hpke_public(k->sealing_private, k->sealing_public, err);
 }
 
+/* Whether it fits is for those to judge who have the CA's certificate. */
+static int read_signature(struct keystore *k, int dirfd, struct error *err)
+{
+	cleanup_free char *data = NULL;
+
+	if (file_read_at(dirfd, SETUP_SEALING_SIGNATURE, SEALING_KEY_SIGNATURE_MAX, &data,
+		    &k->sealing_signature_size, err) < 0)
+		return -1;
+	if (k->sealing_signature_size == 0)
+		return error_set(err, ERR_INVALID, 0, "'%s': is empty", SETUP_SEALING_SIGNATURE);
+	memcpy(k->sealing_signature, data, k->sealing_signature_size);
+	return 0;
+}
+
 static int read_token(struct keystore *k, int dirfd, struct error *err)
 {
 	EVP_PKEY *key;
@@ -98,7 +112,8 @@ int keystore_init(struct keystore *ret, const char *directory, struct error *err
 	if (fd < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", directory);
 	if (read_node(&k, fd, err) < 0 || read_sealing(&k, fd, err) < 0 ||
-		read_token(&k, fd, err) < 0 || try_sealing(&k, err) < 0 || try_token(&k, err) < 0) {
+		read_signature(&k, fd, err) < 0 || read_token(&k, fd, err) < 0 ||
+		try_sealing(&k, err) < 0 || try_token(&k, err) < 0) {
 		keystore_done(&k);
 		return error_prefix(err, "keys in '%s'", directory);
 	}

@@ -5,6 +5,7 @@
 
 #include "secrets/hpke.h"
 #include "secrets/jwt.h"
+#include "secrets/sealing_key.h"
 
 #define KEYSTORE_NODE_MAX 253
 
@@ -12,6 +13,8 @@ struct keystore {
 	char node[KEYSTORE_NODE_MAX + 1]; /* the name secrets are sealed to */
 	uint8_t sealing_private[HPKE_KEY_SIZE];
 	uint8_t sealing_public[HPKE_KEY_SIZE];
+	uint8_t sealing_signature[SEALING_KEY_SIGNATURE_MAX]; /* the CA's */
+	size_t sealing_signature_size;
 	struct jwt_key *token;
 };
 

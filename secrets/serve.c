@@ -19,6 +19,8 @@ int serve_hello(struct ipc *ipc, const struct keystore *keys, struct error *err)
 		return -1;
 	hello.sealing_key.data = (uint8_t *)(uintptr_t)keys->sealing_public;
 	hello.sealing_key.len = sizeof(keys->sealing_public);
+	hello.sealing_key_signature.data = (uint8_t *)(uintptr_t)keys->sealing_signature;
+	hello.sealing_key_signature.len = keys->sealing_signature_size;
 	hello.key_id = (char *)(uintptr_t)jwt_key_id(keys->token);
 	hello.jwks = jwks;
 	return ipc_table_send(ipc, IPC_SECRETS_HELLO, 0, &hello.base, NULL, 0, NULL, err);

@@ -15,6 +15,7 @@
 #include "secrets/envelope.h"
 #include "secrets/pem.h"
 #include "secrets/pki.h"
+#include "secrets/sealing_key.h"
 
 #define FILES_MAX   16
 #define ADMIN_NAME  "admin"
@@ -225,6 +226,22 @@ static int add_name(
 	return file->data ? 0 : error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot name the node");
 }
 
+static int add_signature(struct files *files, const struct folder *keys, const struct bundle *b,
+	const char *node, struct error *err)
+{
+	struct file *file = files_add(files, keys, SETUP_SEALING_SIGNATURE);
+	uint8_t key[HPKE_KEY_SIZE];
+	size_t size = sizeof(key);
+
+	file->mode = 0600;
+	if (EVP_PKEY_get_raw_public_key(b->sealing_key, key, &size) != 1)
+		return error_set(err, ERR_INTERNAL, 0, "OpenSSL cannot show an X25519 key");
+	file->data = malloc(SEALING_KEY_SIGNATURE_MAX);
+	if (!file->data)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot sign the sealing key");
+	return sealing_key_sign(b->ca_key, node, key, (uint8_t *)file->data, &file->size, err);
+}
+
 static int write_bundle(const struct bundle *b, const struct setup_node *node,
 	const struct folder *keys, const struct folder *pki, struct error *err)
 {
@@ -232,6 +249,7 @@ static int write_bundle(const struct bundle *b, const struct setup_node *node,
 
 	if (add_key(&files, keys, SETUP_CA_KEY, b->ca_key, err) < 0 ||
 		add_key(&files, keys, SETUP_SEALING_KEY, b->sealing_key, err) < 0 ||
+		add_signature(&files, keys, b, node->name, err) < 0 ||
 		add_key(&files, keys, SETUP_TOKEN_KEY, b->token_key, err) < 0 ||
 		add_name(&files, keys, node->name, err) < 0 ||
 		add_cert(&files, pki, SETUP_CA_CERT, b->ca, err) < 0 ||

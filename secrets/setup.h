@@ -2,8 +2,9 @@
  * What is done once, as root and before there is a daemon: the keys and certificates of a new
  * cluster's first node, and client certificates.
  *
- *   <keys>/ (0700, the daemon's)  ca.key, sealing.key (X25519), token.key (P-256), node (its name)
- *   <pki>/  ca.pem, node.pem, node.key, admin.pem, admin.key (keys 0600)
+ *   <keys>/ (0700, the daemon's)  ca.key, sealing.key (X25519), sealing.sig
+ * (secrets/sealing_key.h), token.key (P-256), node (its name) <pki>/  ca.pem, node.pem, node.key,
+ * admin.pem, admin.key (keys 0600)
  */
 #ifndef SECRETS_SETUP_H
 #define SECRETS_SETUP_H
@@ -13,11 +14,12 @@
 
 #include "lib/error.h"
 
-#define SETUP_CA_KEY      "ca.key"
-#define SETUP_SEALING_KEY "sealing.key"
-#define SETUP_TOKEN_KEY   "token.key"
-#define SETUP_NODE_NAME   "node"
-#define SETUP_CA_CERT     "ca.pem"
+#define SETUP_CA_KEY            "ca.key"
+#define SETUP_SEALING_KEY       "sealing.key"
+#define SETUP_SEALING_SIGNATURE "sealing.sig"
+#define SETUP_TOKEN_KEY         "token.key"
+#define SETUP_NODE_NAME         "node"
+#define SETUP_CA_CERT           "ca.pem"
 
 struct setup_node {
 	const char *keys; /* directories, made where they are missing */

@@ -94,8 +94,10 @@ static void node_fill(const struct call *call, const Bulkhead__V1__ClusterNode *
 
 	bulkhead__v1__node_info__init(&view->info);
 	view->info.name = row ? row->name : agent->config->node_name;
-	if (row)
+	if (row) {
 		view->info.sealing_key = row->sealing_key;
+		view->info.sealing_key_signature = row->sealing_key_signature;
+	}
 	if (row && all) {
 		view->info.address = row->address;
 		view->info.subnet = row->subnet;

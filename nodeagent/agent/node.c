@@ -92,14 +92,19 @@ const char *node_address(const struct node *node)
 	return node->address;
 }
 
+static bool same_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
 static bool row_is_right(const struct node *node)
 {
 	const Bulkhead__V1__ClusterNode *row = node_row(node);
-	const ProtobufCBinaryData *key = &secretd_hello(node->agent->secretd)->sealing_key;
+	const Bulkhead__V1__SecretsHello *hello = secretd_hello(node->agent->secretd);
 
 	return row && row->subnet[0] && strcmp(row->address, node->address) == 0 &&
-	       row->sealing_key.len == key->len &&
-	       memcmp(row->sealing_key.data, key->data, key->len) == 0;
+	       same_bytes(&row->sealing_key, &hello->sealing_key) &&
+	       same_bytes(&row->sealing_key_signature, &hello->sealing_key_signature);
 }
 
 /* Each step is taken when the one before is seen in the database. */
@@ -158,6 +163,7 @@ static void put_row(struct node *node)
 	row.name = config->node_name;
 	row.address = node->address;
 	row.sealing_key = secretd_hello(node->agent->secretd)->sealing_key;
+	row.sealing_key_signature = secretd_hello(node->agent->secretd)->sealing_key_signature;
 	txn.put_node = &row;
 	change(node, &txn);
 }

@@ -9,9 +9,9 @@
 #include "nodeagent/agent/daemon.h"
 #include "nodeagent/agent/node.h"
 #include "nodeagent/agent/pending.h"
+#include "secrets/sealing_key.h"
 
-#define SEALING_KEY_SIZE 32
-#define REFRESH_MAX      (INT64_MAX / 1000000) /* seconds that can be counted in microseconds */
+#define REFRESH_MAX (INT64_MAX / 1000000) /* seconds that can be counted in microseconds */
 
 struct secretd {
 	struct agent *agent;
@@ -31,7 +31,8 @@ static int on_hello(struct secretd *secretd, const struct ipc_frame *frame,
 {
 	Bulkhead__V1__SecretsHello *copy;
 
-	if (hello->sealing_key.len != SEALING_KEY_SIZE || !hello->key_id[0])
+	if (hello->sealing_key.len != HPKE_KEY_SIZE || !hello->key_id[0] ||
+		hello->sealing_key_signature.len > SEALING_KEY_SIGNATURE_MAX)
 		return error_set(err, ERR_INVALID, 0, "SECRETS_HELLO without its keys");
 	copy = bulkhead__v1__secrets_hello__unpack(NULL, frame->size, frame->data);
 	if (!copy)

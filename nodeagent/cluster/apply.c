@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "nodeagent/cluster/allocate.h"
 #include "proto/base64.h"
+#include "secrets/sealing_key.h"
 #include "util.h"
 
 struct step {
@@ -275,14 +276,18 @@ static int put_node(const struct step *s, struct error *err)
 	const Bulkhead__V1__ClusterNode *node = s->request->txn->put_node;
 	const struct bhrec_node *row = database_node(s->db, s->request->name);
 	char key[BASE64_SIZE(HPKE_KEY_SIZE)];
+	char signature[BASE64_SIZE(SEALING_KEY_SIGNATURE_MAX)];
 
 	base64_encode(key, node->sealing_key.data, node->sealing_key.len);
-	if (row && strcmp(row->address, node->address) == 0 && strcmp(row->sealing_key, key) == 0)
+	base64_encode(signature, node->sealing_key_signature.data, node->sealing_key_signature.len);
+	if (row && strcmp(row->address, node->address) == 0 && strcmp(row->sealing_key, key) == 0 &&
+		strcmp(row->sealing_key_signature, signature) == 0)
 		return APPLY_IS_SO;
 	if (!row && insert_node(s, &row, err) < 0)
 		return APPLY_REFUSED;
 	bhrec_node_set_address(row, node->address);
 	bhrec_node_set_sealing_key(row, key);
+	bhrec_node_set_sealing_key_signature(row, signature);
 	return APPLY_WRITTEN;
 }
 

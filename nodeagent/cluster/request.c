@@ -4,6 +4,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/path.h"
+#include "secrets/sealing_key.h"
 
 static int check_kind(
 	const Bulkhead__V1__ClusterTxn *txn, enum request_kind *ret, struct error *err)
@@ -160,6 +161,10 @@ static int check_put_node(struct request *r, struct error *err)
 		return error_set(err, ERR_INVALID, 0,
 			"sealing_key: has %zu bytes; an X25519 public key has %d",
 			node->sealing_key.len, HPKE_KEY_SIZE);
+	if (node->sealing_key_signature.len > SEALING_KEY_SIGNATURE_MAX)
+		return error_set(err, ERR_INVALID, 0,
+			"sealing_key_signature: has %zu bytes; at most %d",
+			node->sealing_key_signature.len, SEALING_KEY_SIGNATURE_MAX);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "cluster/bulkhead-idl.h"
 #include "nodeagent/cluster/request.h"
 #include "proto/base64.h"
+#include "secrets/sealing_key.h"
 #include "util.h"
 
 Bulkhead__V1__ClusterProject *row_project(const struct bhrec_project *row)
@@ -81,16 +82,22 @@ int row_secret(const struct bhrec_secret *row, Bulkhead__V1__ClusterSecret **ret
 
 int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, struct error *err)
 {
-	ProtobufCBinaryData key;
+	ProtobufCBinaryData key, signature;
 	Bulkhead__V1__ClusterNode *m;
 
 	if (decode(row->sealing_key, HPKE_KEY_SIZE, "sealing_key", &key, err) < 0)
 		return error_prefix(err, "node '%s'", row->name);
+	if (decode(row->sealing_key_signature, SEALING_KEY_SIGNATURE_MAX, "sealing_key_signature",
+		    &signature, err) < 0) {
+		free(key.data);
+		return error_prefix(err, "node '%s'", row->name);
+	}
 	m = xmalloc(sizeof(*m));
 	bulkhead__v1__cluster_node__init(m);
 	m->name = xstrdup(row->name);
 	m->address = xstrdup(row->address);
 	m->sealing_key = key;
+	m->sealing_key_signature = signature;
 	m->subnet = xstrdup(row->subnet);
 	m->created_at = row->created_at;
 	m->uid = xstrdup(row->uid);

@@ -32,6 +32,7 @@ struct client {
 	pthread_mutex_t mutex; /* guards every operation's state */
 	pthread_cond_t changed;
 	char *server;
+	char *ca; /* PEM */
 };
 
 /* One batch under way; its address is the tag. */
@@ -207,18 +208,17 @@ static grpc_channel *make_channel(
 static int open_channel(
 	struct client *client, const Bulkhead__V1__Context *context, struct error *err)
 {
-	cleanup_pem char *ca = NULL;
 	cleanup_pem char *cert = NULL;
 	cleanup_pem char *key = NULL;
 
 	if (!context->server[0])
 		return error_set(err, ERR_INVALID, 0, "context: server is missing");
-	if (read_pem(context->ca, "ca", &ca, err) < 0 ||
+	if (read_pem(context->ca, "ca", &client->ca, err) < 0 ||
 		read_pem(context->certificate, "certificate", &cert, err) < 0 ||
 		read_pem(context->key, "key", &key, err) < 0 ||
-		judge(context, ca, cert, key, err) < 0)
+		judge(context, client->ca, cert, key, err) < 0)
 		return -1;
-	client->channel = make_channel(context, ca, cert, key);
+	client->channel = make_channel(context, client->ca, cert, key);
 	return 0;
 }
 
@@ -269,8 +269,14 @@ void client_free(struct client *client)
 	pthread_cond_destroy(&client->changed);
 	pthread_mutex_destroy(&client->mutex);
 	free(client->server);
+	free(client->ca);
 	free(client);
 	grpc_shutdown();
+}
+
+const char *client_ca(const struct client *client)
+{
+	return client->ca;
 }
 
 static grpc_byte_buffer *pack(const ProtobufCMessage *message)

@@ -30,6 +30,10 @@ struct client_call;
  */
 int client_new(struct client **ret, const Bulkhead__V1__Context *context, struct error *err);
 
+/* What 'ca' of the context named: PEM certificates of the CAs that this client believes. Borrowed.
+ */
+const char *client_ca(const struct client *client);
+
 /* Cancels what is under way, joins the thread. NULL is allowed. Calls must be freed before. */
 void client_free(struct client *client);
 

@@ -10,6 +10,7 @@
 #include "nodeagent/ctl/ctl.h"
 #include "nodeagent/ctl/secret_input.h"
 #include "secrets/envelope.h"
+#include "secrets/sealing_key.h"
 
 #define TYPE_DEFAULT "Opaque"
 
@@ -60,6 +61,22 @@ static void wipe_literals(const struct args *args)
 	}
 }
 
+/* Neither bulkhead-api nor the database is believed when it says whose a key is: the CA is. */
+static int judge_key(const struct ctl *ctl, const Bulkhead__V1__NodeInfo *node, struct error *err)
+{
+	if (node->sealing_key.len != HPKE_KEY_SIZE)
+		return error_set(err, ERR_UNAVAILABLE, 0,
+			"node '%s' has no sealing key yet; is bulkhead-secretd running?",
+			node->name);
+#ifndef BULKHEAD_WEAK_SEALING_KEY
+	return sealing_key_check(client_ca(ctl->client), node->name, node->sealing_key.data,
+		node->sealing_key_signature.data, node->sealing_key_signature.len, err);
+#else
+	(void)ctl;
+	return 0;
+#endif
+}
+
 /* The node whose key secrets are sealed to. Borrowed from *ret_list, which is the caller's. */
 static const Bulkhead__V1__NodeInfo *find_node(
 	struct ctl *ctl, ProtobufCMessage **ret_list, struct error *err)
@@ -76,13 +93,7 @@ static const Bulkhead__V1__NodeInfo *find_node(
 			list->n_nodes);
 		return NULL;
 	}
-	if (list->nodes[0]->sealing_key.len != HPKE_KEY_SIZE) {
-		error_set(err, ERR_UNAVAILABLE, 0,
-			"node '%s' has no sealing key yet; is bulkhead-secretd running?",
-			list->nodes[0]->name);
-		return NULL;
-	}
-	return list->nodes[0];
+	return judge_key(ctl, list->nodes[0], err) < 0 ? NULL : list->nodes[0];
 }
 
 /* Fills 'secret' with the sealed form. Its sealed.data is the caller's to free. */

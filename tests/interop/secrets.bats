@@ -47,6 +47,18 @@ peer() {
 	[[ $output == *"ed.pem' exists"* ]]
 	[ ! -e "$dir/ed2.key" ]
 }
+@test "the CA signs the node's sealing key, and openssl agrees" {
+	statement() {
+		printf 'bulkhead-sealing-key-v1\0%s\0' "$1"
+		openssl pkey -in "$dir/keys/sealing.key" -pubout -outform DER | tail -c 32
+	}
+	openssl x509 -in "$dir/pki/ca.pem" -noout -pubkey >"$dir/ca.pub"
+	statement node-1 >"$dir/statement"
+	openssl dgst -sha256 -verify "$dir/ca.pub" -signature "$dir/keys/sealing.sig" "$dir/statement"
+	statement node-2 >"$dir/statement"
+	run ! openssl dgst -sha256 -verify "$dir/ca.pub" -signature "$dir/keys/sealing.sig" "$dir/statement"
+	[ "$(stat -c %a "$dir/keys/sealing.sig")" = 600 ]
+}
 @test "--issue is for root" {
 	run ! setpriv --reuid 64124 --clear-groups "$secretd" --issue --keys "$dir/keys" --pki "$dir/pki" \
 		--cn ed --out-cert "$dir/x.pem" --out-key "$dir/x.key"

@@ -112,14 +112,17 @@ static void assert_file(int dirfd, const char *name, mode_t mode)
 static void all_files_are_made(void **state)
 {
 	struct fixture *f = *state;
+	cleanup_free char *ca = NULL;
 	struct keystore keys;
 	struct stat st;
+	size_t size;
 
 	make(f);
 	assert_int_equal(fstat(f->keys_fd, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_file(f->keys_fd, "ca.key", 0600);
 	assert_file(f->keys_fd, "sealing.key", 0600);
+	assert_file(f->keys_fd, "sealing.sig", 0600);
 	assert_file(f->keys_fd, "token.key", 0600);
 	assert_file(f->pki_fd, "ca.pem", 0644);
 	assert_file(f->pki_fd, "node.pem", 0644);
@@ -128,6 +131,10 @@ static void all_files_are_made(void **state)
 	assert_file(f->pki_fd, "admin.key", 0600);
 	assert_int_equal(keystore_init(&keys, f->keys, &test_err), 0);
 	assert_string_equal(keys.node, "node-1.example.org");
+	assert_int_equal(file_read_at(f->pki_fd, "ca.pem", 65536, &ca, &size, &test_err), 0);
+	assert_int_equal(sealing_key_check(ca, keys.node, keys.sealing_public,
+				 keys.sealing_signature, keys.sealing_signature_size, &test_err),
+		0);
 	assert_int_equal(strlen(jwt_key_id(keys.token)), 43);
 	keystore_done(&keys);
 }
@@ -306,6 +313,12 @@ static void damaged_keys_are_named(void **state)
 	} cases[] = {
 		{ "token.key", "nonsense", "'token.key': holds no unencrypted private key" },
 		{ "token.key", NULL, "token.key" },
+		{ "sealing.sig", "", "'sealing.sig': is empty" },
+		{ "sealing.sig", NULL, "sealing.sig" },
+		{ "sealing.sig",
+			"seventy-three bytes are one more than a signature of P-256 has at "
+			"most....",
+			"'sealing.sig': larger than 72 bytes" },
 		{ "node", "Not A Name", "'node': holds no node name" },
 		{ "node", "", "'node': holds no node name" },
 	};

@@ -17,13 +17,23 @@ CANARY = "canary-4be2"
 KEY = X25519PrivateKey.generate()
 
 
+def signature(prepared, name, key, ca="ca"):
+    """The CA's, as bulkhead-secretd --init makes it."""
+    statement = b"bulkhead-sealing-key-v1\0" + name.encode() + b"\0" + key
+    return subprocess.run(["openssl", "dgst", "-sha256", "-sign", os.path.join(prepared, ca + ".key")],
+                          input=statement, stdout=subprocess.PIPE, check=True).stdout
+
+
 class Cluster:
     """A rig whose agent knows one node and keeps the secrets it is sent."""
 
     def __init__(self, prepared, nodes=None):
         self.rig = r.Rig(prepared, {"ListNodes": self.list_nodes, "PutSecret": self.put,
                                     "CreateProject": self.project})
-        self.nodes = [("node-1", envelope.raw(KEY.public_key()))] if nodes is None else nodes
+        key = envelope.raw(KEY.public_key())
+        self.nodes = nodes
+        if nodes is None:
+            self.nodes = [("node-1", key, signature(prepared, "node-1", key))]
         self.puts, self.projects = [], []
         self.wait = 0
         self.context = os.path.join(self.rig.dir, "context.yaml")
@@ -34,8 +44,8 @@ class Cluster:
 
     def list_nodes(self, rig, call):
         answer = rig.node.ListNodesResponse()
-        for name, key in self.nodes:
-            answer.nodes.add(name=name, sealing_key=key)
+        for name, key, proof in self.nodes:
+            answer.nodes.add(name=name, sealing_key=key, sealing_key_signature=proof)
         rig.reply(call, answer, end=True)
 
     def put(self, rig, call):
@@ -159,10 +169,29 @@ def bad_input(prepared):
 
 def nodes(prepared):
     public = envelope.raw(KEY.public_key())
-    cases = (([], "has 0 nodes"), ([("a", public), ("b", public)], "has 2 nodes"),
-             ([("a", b"")], "no sealing key yet"), ([("a", bytes(32))], "not a usable X25519 key"))
+    cases = (([], "has 0 nodes"), ([("a", public, b""), ("b", public, b"")], "has 2 nodes"),
+             ([("a", b"", b"")], "no sealing key yet"),
+             ([("a", bytes(32), signature(prepared, "a", bytes(32)))], "not a usable X25519 key"))
     for several, why in cases:
         with Cluster(prepared, several) as c:
+            c.refused(why, "secret", "generic", "db", "--from-literal=a=" + CANARY)
+
+
+def forged(prepared):
+    """A taken-over bulkhead-api or clusterd hands out another key than the CA signed."""
+    key = envelope.raw(KEY.public_key())
+    own = envelope.raw(X25519PrivateKey.generate().public_key())
+    good = signature(prepared, "node-1", key)
+    unsigned = "node 'node-1': its sealing key has no signature of the cluster's CA"
+    wrong = "its sealing key is not signed by the CA of the context for this node"
+    cases = (("node-1", key, b"", unsigned), ("node-1", own, good, wrong),
+             ("node-2", key, good, wrong), ("node-1", key, good[:-1], wrong),
+             ("node-1", key, good + b"\0", wrong), ("node-1", key, bytes(72), wrong),
+             ("node-1", key, bytes(100000), wrong),
+             ("node-1", key, signature(prepared, "node-1", key, "node"), wrong),
+             ("node-1", key, signature(prepared, "node-1", key, "other"), wrong))
+    for name, offered, proof, why in cases:
+        with Cluster(prepared, [(name, offered, proof)]) as c:
             c.refused(why, "secret", "generic", "db", "--from-literal=a=" + CANARY)
 
 

@@ -211,7 +211,7 @@ static void fields_of_nodes(void **state)
 {
 	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
 	Bulkhead__V1__ClusterNode node = BULKHEAD__V1__CLUSTER_NODE__INIT;
-	uint8_t key[33] = { 0 };
+	uint8_t key[33] = { 0 }, signature[73] = { 0 };
 	struct request r;
 
 	(void)state;
@@ -228,6 +228,12 @@ static void fields_of_nodes(void **state)
 	node.sealing_key.len = 31;
 	refused(&txn, ERR_INVALID, "sealing_key: has 31 bytes");
 	node.sealing_key.len = 32;
+	node.sealing_key_signature = (ProtobufCBinaryData){ 72, signature };
+	accepted(&txn, &r);
+	request_done(&r);
+	node.sealing_key_signature.len = 73;
+	refused(&txn, ERR_INVALID, "sealing_key_signature: has 73 bytes; at most 72");
+	node.sealing_key_signature.len = 0;
 	node.address = TEXT("\x1b[2J");
 	refused(&txn, ERR_INVALID, "address: must be printable");
 	node.address = TEXT("");

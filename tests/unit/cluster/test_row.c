@@ -125,6 +125,7 @@ static void a_node(void **state)
 		.uid = TEXT("u-3"),
 		.created_at = 6,
 		.sealing_key = TEXT("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="),
+		.sealing_key_signature = TEXT("AAE="),
 	};
 	Bulkhead__V1__ClusterNode *m;
 	struct error err = { 0 };
@@ -135,7 +136,11 @@ static void a_node(void **state)
 	assert_string_equal(m->subnet, "10.128.0.0/23");
 	assert_int_equal(m->sealing_key.len, 32);
 	assert_int_equal(m->sealing_key.data[31], 1);
+	assert_int_equal(m->sealing_key_signature.len, 2);
 	protobuf_c_message_free_unpacked(&m->base, NULL);
+	row.sealing_key_signature = TEXT("nonsense!");
+	assert_int_equal(row_node(&row, &m, &err), -1);
+	assert_non_null(strstr(err.text, "column sealing_key_signature: is not base64"));
 	row.sealing_key = TEXT("nonsense!");
 	assert_int_equal(row_node(&row, &m, &err), -1);
 	assert_non_null(strstr(err.text, "node 'n1': column sealing_key: is not base64"));
