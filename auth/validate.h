@@ -49,6 +49,13 @@ int pod_validate(const K8sPod *pod, struct violations *ret, struct error *err);
 int pod_honoured(
 	const K8sPod *pod, const char *node_name, struct violations *ret, struct error *err);
 
+/*
+ * For a node where SELinux is off: names what the author of 'asked' (the pod before a security
+ * context constraint added its own) wants of it and the kernel cannot enforce. Returns as
+ * pod_validate().
+ */
+int pod_honoured_without_selinux(const K8sPod *asked, struct violations *ret, struct error *err);
+
 /* What the table says of a field, for the test that walks every descriptor. */
 enum honour {
 	HONOUR_UNKNOWN = 0, /* in no row: refused, and the test fails */

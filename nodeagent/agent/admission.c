@@ -105,12 +105,16 @@ static int validate(const K8sPod *pod, struct error *err)
 	return violations_error(&found, "invalid", err);
 }
 
-static int honoured(const struct admission *a, const K8sPod *pod, struct error *err)
+/* 'asked' is what the author wrote; 'pod' has what the constraint added, too. */
+static int honoured(
+	const struct admission *a, const K8sPod *asked, const K8sPod *pod, struct error *err)
 {
 	cleanup_violations struct violations found = { 0 };
 
 	if (pod_honoured(pod, a->agent->config->node_name, &found, err) < 0 ||
 		violations_end(&found, err) < 0)
+		return -1;
+	if (!a->facts->node.selinux && pod_honoured_without_selinux(asked, &found, err) < 0)
 		return -1;
 	return violations_error(&found, "not honoured by this node", err);
 }
@@ -233,7 +237,7 @@ static int judge(const struct admission *a, Bulkhead__V1__PodFile *file,
 
 	/* Validation first: what follows may rely on a pod that Kubernetes would take. */
 	if (validate(pod, err) < 0 || constrain(a, project, pod, err) < 0 ||
-		honoured(a, pod, err) < 0 || complete(a, pod, err) < 0)
+		honoured(a, file->asked, pod, err) < 0 || complete(a, pod, err) < 0)
 		return -1;
 	return plan_check(a, project, file, err);
 }

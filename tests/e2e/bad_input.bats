@@ -39,6 +39,12 @@ pod() { sleeper "${1:-bad}" "${2:-red}" "${3:-}"; }
 @test "a field that is not honoured yet" {
 	pod bad red '    livenessProbe: {exec: {command: ["true"]}}' | refused 'livenessProbe'
 }
+@test "an SELinux label that nothing would enforce" {
+	[ ! -e /sys/fs/selinux/enforce ] || skip "SELinux is on"
+	mcs=$(bh get projects red --no-headers | awk '{print $4}')
+	pod bad red "  securityContext: {seLinuxOptions: {level: \"$mcs\"}}" |
+		refused 'spec.securityContext.seLinuxOptions.level: SELinux is off on this node'
+}
 @test "a duplicate key" {
 	pod bad red '    image: other' | refused 'image'
 }

@@ -433,6 +433,48 @@ static void test_secret_volumes(void **state)
 	k8s_pod_free(pod);
 }
 
+/* ---- SELinux is off -------------------------------------------------------------------------- */
+
+static void test_without_selinux(void **state)
+{
+	static const struct {
+		const char *pod, *init, *own;
+		const char *field; /* NULL: nothing is asked for */
+	} rows[] = {
+		{ "", "", "", NULL },
+		{ "seLinuxOptions: {}", "", "seLinuxOptions: {level: ''}", NULL },
+		{ "runAsUser: 5", "", "runAsUser: 6", NULL },
+		{ "seLinuxOptions: {level: 's0:c1,c0'}", "", "", S ".seLinuxOptions.level" },
+		{ "", "", "seLinuxOptions: {type: spc_t}", CS ".seLinuxOptions.type" },
+		{ "", "", "seLinuxOptions: {user: u}", CS ".seLinuxOptions.user" },
+		{ "", "seLinuxOptions: {role: r}", "",
+			"spec.initContainers[0].securityContext.seLinuxOptions.role" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		cleanup_violations struct violations found = { 0 };
+		cleanup_free char *text = NULL;
+		K8sPod *pod;
+
+		assert_true(
+			asprintf(&text,
+				POD("securityContext: {%s}, "
+				    "initContainers: [{name: i, image: x, securityContext: {%s}}], "
+				    "containers: [{name: c, image: x, securityContext: {%s}}]"),
+				rows[i].pod, rows[i].init, rows[i].own) > 0);
+		pod = case_pod(text);
+		assert_int_equal(pod_honoured_without_selinux(pod, &found, &err), 0);
+		k8s_pod_free(pod);
+		assert_int_equal(found.n, rows[i].field ? 1 : 0);
+		if (!rows[i].field)
+			continue;
+		assert_int_equal(found.items[0].code, ERR_UNSUPPORTED);
+		assert_string_equal(found.items[0].field, rows[i].field);
+		assert_non_null(strstr(found.items[0].reason, "SELinux is off on this node"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_every_source),
 		cmocka_unit_test(test_secret_volumes),
+		cmocka_unit_test(test_without_selinux),
 	};
 
 	return cmocka_run_group_tests_name("honoured", tests, NULL, NULL);
