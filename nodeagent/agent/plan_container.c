@@ -37,6 +37,15 @@ static int rights_fill(const struct plan_node *node, const struct plan_pod *pod,
 	return plan_selinux_process(&s, plan, err);
 }
 
+/* The sandbox was made before the network gave the pod its address. */
+static int hosts_fill(
+	const struct plan_pod *pod, Bulkhead__V1__ContainerPlan *plan, struct error *err)
+{
+	if (plan_or_empty(pod->address)[0] == '\0')
+		return 0;
+	return plan_hosts(pod, &plan->etc_hosts, &plan->n_etc_hosts, err);
+}
+
 static int fill(const struct plan_node *node, const struct plan_pod *pod,
 	const K8sContainer *container, const struct image *image, Bulkhead__V1__ContainerPlan *plan,
 	struct error *err)
@@ -50,7 +59,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod,
 	if (edit_string(&plan->name, plan_or_empty(container->name), err) < 0 ||
 		layers_fill(image, plan, err) < 0 ||
 		rights_fill(node, pod, container, image, plan, err) < 0 ||
-		plan_mounts(pod, container, plan, err) < 0 ||
+		plan_mounts(pod, container, plan, err) < 0 || hosts_fill(pod, plan, err) < 0 ||
 		plan_limits_container(spec, container, &plan->limits, err) < 0 ||
 		plan_oom_score_adj(node, pod->pod, container, &plan->oom_score_adj, err) < 0)
 		return -1;

@@ -33,14 +33,14 @@ static int word_check(const char *field, const char *text, struct error *err)
 	return text[0] ? 0 : error_set(err, ERR_INVALID, 0, "%s: is empty", field);
 }
 
-static int alias_add(const K8sHostAlias *alias, Bulkhead__V1__SandboxPlan *plan, struct error *err)
+static int alias_add(const K8sHostAlias *alias, char ***lines, size_t *n, struct error *err)
 {
 	char **line;
 
 	if (word_check("ip", plan_or_empty(alias->ip), err) < 0 ||
-		edit_append_string(&plan->etc_hosts, &plan->n_etc_hosts, alias->ip, err) < 0)
+		edit_append_string(lines, n, alias->ip, err) < 0)
 		return -1;
-	line = &plan->etc_hosts[plan->n_etc_hosts - 1];
+	line = &(*lines)[*n - 1];
 	for (size_t i = 0; i < alias->n_hostnames; i++) {
 		if (word_check("hostnames", alias->hostnames[i], err) < 0 ||
 			plan_print(line, err, "%s\t%s", *line, alias->hostnames[i]) < 0)
@@ -49,29 +49,28 @@ static int alias_add(const K8sHostAlias *alias, Bulkhead__V1__SandboxPlan *plan,
 	return 0;
 }
 
-/* The pod's own line. Before it has an address, the loopback that Debian uses for that. */
-static int own_add(const struct plan_pod *pod, Bulkhead__V1__SandboxPlan *plan, struct error *err)
+/* The pod's own line, once it has an address. */
+static int own_add(const struct plan_pod *pod, char ***lines, size_t *n, struct error *err)
 {
 	const K8sPodSpec *spec = view_spec(pod->pod);
 	const char *address = plan_or_empty(pod->address);
 	char hostname[PLAN_HOSTNAME_SIZE];
 
 	plan_hostname(pod->pod, hostname);
-	if (address[0] == '\0')
-		address = "127.0.1.1";
-	if (plan_or_empty(spec->subdomain)[0] == '\0')
-		return plan_append(
-			&plan->etc_hosts, &plan->n_etc_hosts, err, "%s\t%s", address, hostname);
-	if (word_check("spec.subdomain", spec->subdomain, err) < 0)
+	if (plan_or_empty(spec->subdomain)[0] &&
+		word_check("spec.subdomain", spec->subdomain, err) < 0)
 		return -1;
-	return plan_append(&plan->etc_hosts, &plan->n_etc_hosts, err,
-		"%s\t%s.%s.%s.svc." PLAN_CLUSTER_DOMAIN "\t%s", address, hostname, spec->subdomain,
-		pod->project.name, hostname);
+	if (address[0] == '\0')
+		return 0;
+	if (plan_or_empty(spec->subdomain)[0] == '\0')
+		return plan_append(lines, n, err, "%s\t%s", address, hostname);
+	return plan_append(lines, n, err, "%s\t%s.%s.%s.svc." PLAN_CLUSTER_DOMAIN "\t%s", address,
+		hostname, spec->subdomain, pod->project.name, hostname);
 }
 
-int plan_hosts(const struct plan_pod *pod, Bulkhead__V1__SandboxPlan *plan, struct error *err)
+int plan_hosts(const struct plan_pod *pod, char ***lines, size_t *n, struct error *err)
 {
-	static const char *const lines[] = {
+	static const char *const first[] = {
 		"# Managed by Bulkhead.",
 		"127.0.0.1\tlocalhost",
 		"::1\tlocalhost ip6-localhost ip6-loopback",
@@ -82,14 +81,14 @@ int plan_hosts(const struct plan_pod *pod, Bulkhead__V1__SandboxPlan *plan, stru
 	};
 	const K8sPodSpec *spec = view_spec(pod->pod);
 
-	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-		if (edit_append_string(&plan->etc_hosts, &plan->n_etc_hosts, lines[i], err) < 0)
+	for (size_t i = 0; i < ARRAY_LEN(first); i++) {
+		if (edit_append_string(lines, n, first[i], err) < 0)
 			return -1;
 	}
-	if (own_add(pod, plan, err) < 0)
+	if (own_add(pod, lines, n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < spec->n_hostaliases; i++) {
-		if (alias_add(spec->hostaliases[i], plan, err) < 0)
+		if (alias_add(spec->hostaliases[i], lines, n, err) < 0)
 			return error_prefix(err, "spec.hostAliases[%zu]", i);
 	}
 	return 0;

@@ -139,7 +139,8 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_f
 		map_fill(pod, plan, err) < 0 ||
 		sysctls_fill(spec->securitycontext, plan, err) < 0 ||
 		plan_limits_pod(spec, &plan->limits, err) < 0 ||
-		plan_selinux_mount(node, pod, plan, err) < 0 || plan_hosts(pod, plan, err) < 0 ||
+		plan_selinux_mount(node, pod, plan, err) < 0 ||
+		plan_hosts(pod, &plan->etc_hosts, &plan->n_etc_hosts, err) < 0 ||
 		plan_resolv(node, pod, plan, err) < 0)
 		return -1;
 	return plan_tmpfs(node, pod, find, user, plan, err);

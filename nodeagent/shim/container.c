@@ -378,7 +378,8 @@ void container_plan(struct shim *shim, Bulkhead__V1__ContainerPlan *plan, uint32
 	uint64_t caps;
 
 	if (place_check(shim, plan, &err) < 0 ||
-		plan_check_container(plan, &shim->sandbox, &caps, &err) < 0) {
+		plan_check_container(plan, &shim->sandbox, &caps, &err) < 0 ||
+		sandbox_hosts(&shim->sandbox, plan, &err) < 0) {
 		refuse(shim, plan, serial, &err);
 		bulkhead__v1__container_plan__free_unpacked(plan, NULL);
 		return;

@@ -244,6 +244,8 @@ int plan_check_container(const Bulkhead__V1__ContainerPlan *plan, const struct s
 			err) < 0 ||
 		process_check(plan, err) < 0 || caps_check(plan, ret_caps, err) < 0)
 		return -1;
+	if (lines_check("etc_hosts", plan->etc_hosts, plan->n_etc_hosts, err) < 0)
+		return -1;
 	if (plan->seccomp == BULKHEAD__V1__SECCOMP_KIND__SECCOMP_LOCALHOST &&
 		path_check("seccomp_profile", plan->seccomp_profile, err) < 0)
 		return -1;

@@ -216,11 +216,12 @@ static int make_volumes(struct sandbox *s, struct error *err)
 	return 0;
 }
 
-static int write_lines(
-	struct sandbox *s, const char *name, char **lines, size_t len, struct error *err)
+/* 'how' is O_CREAT | O_EXCL, or O_TRUNC for a file that containers have mounted. */
+static int write_lines(const struct sandbox *s, const char *name, int how, char **lines, size_t len,
+	struct error *err)
 {
 	cleanup_close int fd =
-		openat(s->scratch_dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		openat(s->scratch_dirfd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | how, 0644);
 
 	if (fd < 0 || fchown(fd, s->root_uid, s->root_gid) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot make '%s'", name);
@@ -234,10 +235,40 @@ static int write_lines(
 
 static int make_files(struct sandbox *s, struct error *err)
 {
-	if (write_lines(s, "hosts", s->plan->etc_hosts, s->plan->n_etc_hosts, err) < 0 ||
-		write_lines(s, "resolv.conf", s->plan->etc_resolv, s->plan->n_etc_resolv, err) < 0)
+	const int how = O_CREAT | O_EXCL;
+
+	if (write_lines(s, "hosts", how, s->plan->etc_hosts, s->plan->n_etc_hosts, err) < 0 ||
+		write_lines(
+			s, "resolv.conf", how, s->plan->etc_resolv, s->plan->n_etc_resolv, err) < 0)
 		return -1;
-	return write_lines(s, "hostname", &s->plan->hostname, 1, err);
+	return write_lines(s, "hostname", how, &s->plan->hostname, 1, err);
+}
+
+static int same_lines(char *const *a, size_t a_len, char *const *b, size_t b_len)
+{
+	for (size_t i = 0; a_len == b_len && i < a_len; i++) {
+		if (strcmp(a[i], b[i]) != 0)
+			return 0;
+	}
+	return a_len == b_len;
+}
+
+int sandbox_hosts(struct sandbox *sandbox, Bulkhead__V1__ContainerPlan *plan, struct error *err)
+{
+	Bulkhead__V1__SandboxPlan *own = sandbox->plan;
+	char **lines = plan->etc_hosts;
+	size_t len = plan->n_etc_hosts;
+
+	/* What a container wrote into it since stays, as long as the plan says the same. */
+	if (len == 0 || same_lines(lines, len, own->etc_hosts, own->n_etc_hosts))
+		return 0;
+	if (write_lines(sandbox, "hosts", O_TRUNC, lines, len, err) < 0)
+		return -1;
+	plan->etc_hosts = own->etc_hosts;
+	plan->n_etc_hosts = own->n_etc_hosts;
+	own->etc_hosts = lines;
+	own->n_etc_hosts = len;
+	return 0;
 }
 
 /* A user namespace that nobody lives in: it only says how image ids become the pod's. */

@@ -68,6 +68,12 @@ size_t sandbox_fds(const struct sandbox *sandbox, int *ret);
 /* Index in plan->tmpfs, or -1. */
 int sandbox_tmpfs_find(const struct sandbox *sandbox, const char *name);
 
+/*
+ * Rewrites the pod's /etc/hosts where 'plan' has other lines than it was written from; those it
+ * takes out of 'plan' (the old ones go there). Running containers see it at once.
+ */
+int sandbox_hosts(struct sandbox *sandbox, Bulkhead__V1__ContainerPlan *plan, struct error *err);
+
 /* Chowns the staged directory of a secret volume; see VolumeOwn in ipc.proto. */
 int sandbox_volume_own(
 	const struct sandbox *sandbox, const Bulkhead__V1__VolumeOwn *message, struct error *err);

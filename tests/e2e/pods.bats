@@ -68,6 +68,10 @@ setup() { source "$BATS_TEST_DIRNAME/node.bash"; }
 @test "project default reaches all" {
 	[ "$(in_pod default monitor timeout 5 wget -q -O - "http://$web_ip:8080/index.html")" = hello ]
 }
+@test "/etc/hosts names the pod by its own address" {
+	[ "$(in_pod red web awk '$2 == "web" {print $1}' /etc/hosts)" = "$web_ip" ]
+	[ "$(in_pod red client cat /etc/hosts | grep -c 'localhost$')" = 1 ]
+}
 @test "capabilities, seccomp, no_new_privs, user namespace from inside" {
 	run in_pod red web cat /proc/1/status
 	[[ $output == *$'CapBnd:\t0000000000000000'* && $output == *$'CapEff:\t0000000000000000'* ]]

@@ -83,6 +83,43 @@ static void files_and_hostname_are_managed(void **state)
 	assert_has(text, "appended");
 }
 
+static void hosts_come_again_with_a_container(void **state)
+{
+	struct pod *p = *state;
+	struct box a, b;
+	char *lines[] = { (char *)(uintptr_t) "127.0.0.1 localhost",
+		(char *)(uintptr_t) "10.128.0.9 test-pod" };
+	cleanup_free char *first = NULL, *second = NULL;
+	int code;
+
+	pod_up(p);
+	box_init(&a, p, "first");
+	box_args(&a, "sleep", "1000", NULL);
+	a.plan.etc_hosts = lines;
+	a.plan.n_etc_hosts = ARRAY_LEN(lines);
+	box_start(p, &a);
+	first = box_exec(p, "first", "cat /etc/hosts; echo by-hand >>/etc/hosts", &code);
+	assert_string_equal(first, "127.0.0.1 localhost\n10.128.0.9 test-pod\n");
+	/* The same lines once more change nothing, others come to all containers. */
+	box_init(&b, p, "second");
+	b.plan.etc_hosts = lines;
+	b.plan.n_etc_hosts = ARRAY_LEN(lines);
+	box_shell(&b, "cat /etc/hosts");
+	second = box_run(p, &b, NULL);
+	assert_string_equal(second, "127.0.0.1 localhost\n10.128.0.9 test-pod\nby-hand\n");
+	free(second);
+	lines[1] = (char *)(uintptr_t) "10.128.0.10 test-pod";
+	b.plan.restart = 1;
+	second = box_run(p, &b, NULL);
+	assert_string_equal(second, "127.0.0.1 localhost\n10.128.0.10 test-pod\n");
+	free(second);
+	second = box_exec(p, "first", "cat /etc/hosts", &code);
+	assert_string_equal(second, "127.0.0.1 localhost\n10.128.0.10 test-pod\n");
+	lines[1] = (char *)(uintptr_t) "10.0.0.1 x\n10.0.0.2 bank";
+	b.plan.restart = 2;
+	assert_has(box_try(p, &b, NULL), "etc_hosts[1] has a newline");
+}
+
 static void sockets_are_in_the_pods_network(void **state)
 {
 	struct pod *p = *state;
@@ -397,6 +434,7 @@ int main(void)
 		pod_test(namespaces_are_the_pods),
 		pod_test(ids_are_mapped_exactly),
 		pod_test(files_and_hostname_are_managed),
+		pod_test(hosts_come_again_with_a_container),
 		pod_test(sockets_are_in_the_pods_network),
 		pod_test(secret_is_written_outside_and_read_inside),
 		pod_test(own_refuses_what_is_no_staged_directory),

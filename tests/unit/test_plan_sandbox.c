@@ -172,10 +172,11 @@ static void test_sysctls(void **state)
 	fixture_done(&f);
 }
 
-#define HOSTS                                                                                      \
+#define BASE                                                                                       \
 	"# Managed by Bulkhead.|127.0.0.1\tlocalhost|::1\tlocalhost ip6-localhost ip6-loopback|"   \
 	"fe00::0\tip6-localnet|fe00::0\tip6-mcastprefix|fe00::1\tip6-allnodes|fe00::2\tip6-"       \
-	"allrouters|"
+	"allrouters"
+#define HOSTS BASE "|"
 
 static void test_hosts(void **state)
 {
@@ -195,11 +196,16 @@ static void test_hosts(void **state)
 		fixture_container(&f, "", rows[i][0]);
 		fixture_sandboxed(&f);
 		assert_list(f.sandbox->etc_hosts, f.sandbox->n_etc_hosts, rows[i][1]);
+		fixture_planned(&f);
+		assert_list(f.container->etc_hosts, f.container->n_etc_hosts, rows[i][1]);
 	}
 	f.pod.address = "";
 	fixture_container(&f, "", "");
 	fixture_sandboxed(&f);
-	assert_list(f.sandbox->etc_hosts, f.sandbox->n_etc_hosts, HOSTS "127.0.1.1\tweb");
+	assert_list(f.sandbox->etc_hosts, f.sandbox->n_etc_hosts, BASE);
+	/* No container is told anything before there is an address. */
+	fixture_planned(&f);
+	assert_int_equal(f.container->n_etc_hosts, 0);
 	fixture_container(
 		&f, "", "hostAliases: [{ip: 192.0.2.7, hostnames: [a, \"b\\n10.0.0.1 bank\"]}]");
 	fixture_sandbox_refused(&f, ERR_INVALID, "spec.hostAliases[0]: hostnames: has a blank");
