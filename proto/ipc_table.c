@@ -48,6 +48,8 @@ static const struct ipc_row table[] = {
 	ROW(EXEC_KILL, IPC_AGENT, IPC_SHIM, 0, 0),
 	ROW(SHIM_DESTROY, IPC_AGENT, IPC_SHIM, 0, 0),
 	ROW(SHIM_DESTROYED, IPC_SHIM, IPC_AGENT, 0, 0),
+	ROW(VOLUME_RESIZE, IPC_AGENT, IPC_SHIM, 0, 0),
+	ROW(VOLUME_RESIZED, IPC_SHIM, IPC_AGENT, 0, 0),
 };
 
 /* Which message each type carries; kept apart because lib/ knows no protobuf. */
@@ -86,6 +88,8 @@ static const ProtobufCMessageDescriptor *const carried[IPC_TYPE_END] = {
 	[IPC_EXEC_KILL] = &bulkhead__v1__exec_kill__descriptor,
 	[IPC_SHIM_DESTROY] = &bulkhead__v1__shim_destroy__descriptor,
 	[IPC_SHIM_DESTROYED] = &bulkhead__v1__shim_destroyed__descriptor,
+	[IPC_VOLUME_RESIZE] = &bulkhead__v1__volume_resize__descriptor,
+	[IPC_VOLUME_RESIZED] = &bulkhead__v1__volume_resized__descriptor,
 };
 
 int ipc_table_connect(

@@ -67,6 +67,17 @@ size_t plan_secret_volumes(const K8sPod *pod);
 int plan_secrets(const struct plan_node *node, const struct plan_pod *pod, size_t i,
 	plan_find_secret find, void *user, Bulkhead__V1__SecretsStage **ret, struct error *err);
 
+/*
+ * A number that is another one when one of the secrets in the i-th volume is; 0 while one that it
+ * needs is not there.
+ */
+uint64_t plan_secrets_version(
+	const struct plan_pod *pod, size_t i, plan_find_secret find, void *user);
+
+/* Room that what is staged needs beside what it replaces: sizes of VOLUME_RESIZE. */
+void plan_volume_room(const struct plan_node *node, const Bulkhead__V1__SecretsStage *stage,
+	Bulkhead__V1__VolumeResize *ret);
+
 /* Who owns its files: VOLUME_OWN of the i-th secret volume, 'directory' left empty. */
 int plan_volume_own(const struct plan_node *node, const struct plan_pod *pod, size_t i,
 	Bulkhead__V1__VolumeOwn **ret, struct error *err);

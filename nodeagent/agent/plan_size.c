@@ -81,3 +81,9 @@ void plan_secrets_size(const struct plan_node *node, const Bulkhead__V1__Secrets
 	/* And the root, ..data and the ..data_tmp that becomes it; links to old names go last. */
 	*ret_inodes = 2 * (use.inodes + use.links) + 3;
 }
+
+void plan_volume_room(const struct plan_node *node, const Bulkhead__V1__SecretsStage *stage,
+	Bulkhead__V1__VolumeResize *ret)
+{
+	plan_secrets_size(node, stage, &ret->size, &ret->inodes);
+}

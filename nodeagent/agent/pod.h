@@ -96,6 +96,7 @@ struct pod_net {
 enum volume_stage {
 	VOLUME_WANTED, /* to be written, now or once what it waits for is there */
 	VOLUME_STAGING,
+	VOLUME_GROWING, /* what is staged did not fit; staged again afterwards */
 	VOLUME_OWNING,
 	VOLUME_PUBLISHING,
 	VOLUME_DONE,
@@ -110,6 +111,8 @@ struct pod_volume {
 	char *name;
 	char *directory;
 	int64_t refresh_at;
+	uint64_t version; /* plan_secrets_version() of what was staged last */
+	bool grown;       /* once for what is being staged */
 	sd_event_source *timer;
 	unsigned failures;
 };
@@ -266,9 +269,11 @@ void pod_net_done(struct pod *pod);
 /* Writes all anew. 'fds' (one a volume) are taken over. */
 int pod_volumes_take(struct pod *pod, const int *fds, size_t len, struct error *err);
 void pod_volumes_write(struct pod *pod);
+/* Those that wait, and those whose secrets are others now. */
 void pod_volumes_kick(struct pod *pod);
 bool pod_volumes_ready(const struct pod *pod);
 void pod_volume_owned(struct pod *pod, const Bulkhead__V1__VolumeOwned *message);
+void pod_volume_resized(struct pod *pod, const Bulkhead__V1__VolumeResized *message);
 void pod_volumes_done(struct pod *pod);
 
 /* ---- pod_status.c -------------------------------------------------------------------------- */

@@ -99,6 +99,15 @@ static int on_owned(struct pod *pod, struct ipc_frame *frame, const ProtobufCMes
 	return 0;
 }
 
+static int on_resized(struct pod *pod, struct ipc_frame *frame, const ProtobufCMessage *message,
+	struct error *err)
+{
+	(void)frame;
+	(void)err;
+	pod_volume_resized(pod, (const Bulkhead__V1__VolumeResized *)message);
+	return 0;
+}
+
 static int on_started(struct pod *pod, struct ipc_frame *frame, const ProtobufCMessage *message,
 	struct error *err)
 {
@@ -156,6 +165,7 @@ static const struct {
 	{ IPC_SHIM_STATE, on_state },
 	{ IPC_SANDBOX_READY, on_sandbox_ready },
 	{ IPC_VOLUME_OWNED, on_owned },
+	{ IPC_VOLUME_RESIZED, on_resized },
 	{ IPC_CONTAINER_STARTED, on_started },
 	{ IPC_CONTAINER_EXITED, on_exited },
 	{ IPC_EXEC_STARTED, on_exec_started },

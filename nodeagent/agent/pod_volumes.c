@@ -15,6 +15,7 @@
 #define REFRESH_MIN_USEC UINT64_C(5000000) /* whatever the clock says */
 
 static void stage(struct pod_volume *volume);
+static int grow(struct pod_volume *volume, struct error *err);
 
 void pod_volumes_done(struct pod *pod)
 {
@@ -79,6 +80,7 @@ static void arm(struct pod_volume *v, uint64_t usec)
 static void failed(struct pod_volume *v, const struct error *err)
 {
 	v->stage = VOLUME_WANTED;
+	v->grown = false;
 	if (!pod_lives(v->pod))
 		return;
 	/* A daemon that is away comes back, and then the pod is kicked. */
@@ -86,6 +88,28 @@ static void failed(struct pod_volume *v, const struct error *err)
 		pod_record(v->pod, true, "FailedMount", "volume '%s': %s", v->name ? v->name : "",
 			err->text);
 	arm(v, timer_retry_usec(++v->failures));
+}
+
+/* Once for each version: what does not fit gets the room it needs, and is written again. */
+static void refused(struct pod_volume *v, const struct error *err)
+{
+	struct error why = { 0 };
+
+	if (err->code != ERR_EXHAUSTED || v->grown || !pod_lives(v->pod))
+		failed(v, err);
+	else if (grow(v, &why) < 0)
+		failed(v, &why);
+}
+
+/* A secret that is gone is no change: the pod keeps what it has. */
+static bool outdated(const struct pod_volume *v)
+{
+	struct plan_pod plan = pod_plan(v->pod);
+	uint64_t version = 0;
+
+	if (cluster_known(v->pod->pods->agent->cluster))
+		version = plan_secrets_version(&plan, v->index, pod_find_secret, v->pod);
+	return version != 0 && version != v->version;
 }
 
 static void on_published(
@@ -97,11 +121,12 @@ static void on_published(
 	(void)directory;
 	(void)refresh_at;
 	if (err) {
-		failed(v, err);
+		refused(v, err);
 		return;
 	}
 	v->stage = VOLUME_DONE;
 	v->published = true;
+	v->grown = false;
 	v->failures = 0;
 	timer_stop(v->timer);
 	if (v->refresh_at) {
@@ -111,20 +136,27 @@ static void on_published(
 	}
 	if (!v->pod->times.secrets_end && pod_volumes_ready(v->pod))
 		v->pod->times.secrets_end = monotonic_usec();
+	/* It was replaced meanwhile. */
+	if (outdated(v))
+		stage(v);
 	pod_prepare_check(v->pod);
+}
+
+static struct pod_volume *find(struct pod *pod, enum volume_stage stage, const char *name)
+{
+	for (size_t i = 0; i < pod->volumes_len; i++) {
+		if (pod->volumes[i].stage == stage && strcmp(pod->volumes[i].name, name) == 0)
+			return &pod->volumes[i];
+	}
+	return NULL;
 }
 
 void pod_volume_owned(struct pod *pod, const Bulkhead__V1__VolumeOwned *message)
 {
 	Bulkhead__V1__SecretsPublish publish = BULKHEAD__V1__SECRETS_PUBLISH__INIT;
-	struct pod_volume *v = NULL;
+	struct pod_volume *v = find(pod, VOLUME_OWNING, message->volume);
 	struct error err = { 0 };
 
-	for (size_t i = 0; i < pod->volumes_len; i++) {
-		if (pod->volumes[i].stage == VOLUME_OWNING &&
-			strcmp(pod->volumes[i].name, message->volume) == 0)
-			v = &pod->volumes[i];
-	}
 	if (!v)
 		return;
 	if (ipc_error_unpack(message->error, &err) < 0) {
@@ -157,6 +189,51 @@ static int own(struct pod_volume *v, const char *directory, struct error *err)
 	return n;
 }
 
+void pod_volume_resized(struct pod *pod, const Bulkhead__V1__VolumeResized *message)
+{
+	struct pod_volume *v = find(pod, VOLUME_GROWING, message->volume);
+	struct error err = { 0 };
+
+	if (!v)
+		return;
+	if (ipc_error_unpack(message->error, &err) < 0) {
+		failed(v, &err);
+		return;
+	}
+	v->stage = VOLUME_WANTED;
+	stage(v);
+}
+
+static int plan(struct pod_volume *v, Bulkhead__V1__SecretsStage **ret, struct error *err)
+{
+	struct pods *pods = v->pod->pods;
+	struct plan_pod pod = pod_plan(v->pod);
+
+	if (!cluster_known(pods->agent->cluster))
+		return error_set(err, ERR_UNAVAILABLE, 0, "the cluster database was not read yet");
+	node_facts_refresh(&pods->facts, pods->agent);
+	v->version = plan_secrets_version(&pod, v->index, pod_find_secret, v->pod);
+	return plan_secrets(&pods->facts.node, &pod, v->index, pod_find_secret, v->pod, ret, err);
+}
+
+/* The tmpfs was made for the secrets as they were when the sandbox was. */
+static int grow(struct pod_volume *v, struct error *err)
+{
+	Bulkhead__V1__VolumeResize resize = BULKHEAD__V1__VOLUME_RESIZE__INIT;
+	Bulkhead__V1__SecretsStage *message;
+	int n;
+
+	if (plan(v, &message, err) < 0)
+		return -1;
+	plan_volume_room(&v->pod->pods->facts.node, message, &resize);
+	resize.volume = v->name;
+	v->stage = VOLUME_GROWING;
+	v->grown = true;
+	n = shim_send(v->pod->shim, IPC_VOLUME_RESIZE, &resize.base, err);
+	bulkhead__v1__secrets_stage__free_unpacked(message, NULL);
+	return n;
+}
+
 static void on_staged(
 	void *user, const char *directory, int64_t refresh_at, const struct error *err)
 {
@@ -164,7 +241,7 @@ static void on_staged(
 	struct error why = { 0 };
 
 	if (err) {
-		failed(v, err);
+		refused(v, err);
 		return;
 	}
 	v->refresh_at = refresh_at;
@@ -175,20 +252,14 @@ static void on_staged(
 
 static int send_stage(struct pod_volume *v, struct error *err)
 {
-	struct pods *pods = v->pod->pods;
-	struct plan_pod plan = pod_plan(v->pod);
 	Bulkhead__V1__SecretsStage *message;
 	int n;
 
-	if (!cluster_known(pods->agent->cluster))
-		return error_set(err, ERR_UNAVAILABLE, 0, "the cluster database was not read yet");
-	node_facts_refresh(&pods->facts, pods->agent);
-	if (plan_secrets(
-		    &pods->facts.node, &plan, v->index, pod_find_secret, v->pod, &message, err) < 0)
+	if (plan(v, &message, err) < 0)
 		return -1;
 	n = edit_string(&v->name, message->volume, err);
 	if (n == 0)
-		n = secretd_stage(pods->agent->secretd, message, v->fd, on_staged, v, err);
+		n = secretd_stage(v->pod->pods->agent->secretd, message, v->fd, on_staged, v, err);
 	bulkhead__v1__secrets_stage__free_unpacked(message, NULL);
 	return n;
 }
@@ -210,7 +281,8 @@ void pod_volumes_write(struct pod *pod)
 		pod->times.secrets_start = monotonic_usec();
 	for (size_t i = 0; i < pod->volumes_len; i++) {
 		/* An answer that the shim owes may have been lost with its connection. */
-		if (pod->volumes[i].stage == VOLUME_OWNING)
+		if (pod->volumes[i].stage == VOLUME_OWNING ||
+			pod->volumes[i].stage == VOLUME_GROWING)
 			pod->volumes[i].stage = VOLUME_WANTED;
 		stage(&pod->volumes[i]);
 	}
@@ -219,8 +291,10 @@ void pod_volumes_write(struct pod *pod)
 void pod_volumes_kick(struct pod *pod)
 {
 	for (size_t i = 0; i < pod->volumes_len; i++) {
-		if (pod->volumes[i].stage == VOLUME_WANTED)
-			stage(&pod->volumes[i]);
+		struct pod_volume *v = &pod->volumes[i];
+
+		if (v->stage == VOLUME_WANTED || (v->stage == VOLUME_DONE && outdated(v)))
+			stage(v);
 	}
 }
 

@@ -49,6 +49,21 @@ static void on_volume_own(struct shim *shim, ProtobufCMessage **message, uint32_
 	shim_send(shim, IPC_VOLUME_OWNED, serial, &owned.base, NULL, 0);
 }
 
+static void on_volume_resize(struct shim *shim, ProtobufCMessage **message, uint32_t serial)
+{
+	const Bulkhead__V1__VolumeResize *resize = (const Bulkhead__V1__VolumeResize *)*message;
+	Bulkhead__V1__VolumeResized resized = BULKHEAD__V1__VOLUME_RESIZED__INIT;
+	Bulkhead__V1__Error error;
+	struct error err;
+
+	resized.volume = resize->volume;
+	if (sandbox_volume_resize(&shim->sandbox, resize, &err) < 0) {
+		ipc_error_pack(&err, &error);
+		resized.error = &error;
+	}
+	shim_send(shim, IPC_VOLUME_RESIZED, serial, &resized.base, NULL, 0);
+}
+
 static void on_container_plan(struct shim *shim, ProtobufCMessage **message, uint32_t serial)
 {
 	container_plan(shim, (Bulkhead__V1__ContainerPlan *)take_ptr(*message), serial);
@@ -95,6 +110,7 @@ static const struct {
 } handlers[] = {
 	{ IPC_SANDBOX_PLAN, on_sandbox_plan },
 	{ IPC_VOLUME_OWN, on_volume_own },
+	{ IPC_VOLUME_RESIZE, on_volume_resize },
 	{ IPC_CONTAINER_PLAN, on_container_plan },
 	{ IPC_CONTAINER_KILL, on_container_kill },
 	{ IPC_EXEC_PLAN, on_exec_plan },

@@ -391,14 +391,46 @@ int sandbox_tmpfs_find(const struct sandbox *sandbox, const char *name)
 	return -1;
 }
 
+static int secret_find(const struct sandbox *sandbox, const char *name, struct error *err)
+{
+	int i = sandbox_tmpfs_find(sandbox, name);
+
+	if (i < 0 || !sandbox->tmpfs[i].secret)
+		return error_set(
+			err, ERR_NOT_FOUND, 0, "volume '%s' is no secret volume of this pod", name);
+	return i;
+}
+
+int sandbox_volume_resize(
+	const struct sandbox *sandbox, const Bulkhead__V1__VolumeResize *message, struct error *err)
+{
+	int i = secret_find(sandbox, message->volume, err);
+	Bulkhead__V1__Tmpfs *t = i < 0 ? NULL : sandbox->plan->tmpfs[i];
+	uint64_t size, inodes;
+
+	if (!t)
+		return -1;
+	size = message->size > t->size ? message->size : t->size;
+	inodes = message->inodes > t->inodes ? message->inodes : t->inodes;
+	if ((size > t->size && size > SANDBOX_SECRET_SIZE_MAX) ||
+		(inodes > t->inodes && inodes > SANDBOX_SECRET_INODES_MAX))
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"volume '%s': a secret volume has at most %u bytes and %u inodes",
+			message->volume, SANDBOX_SECRET_SIZE_MAX, SANDBOX_SECRET_INODES_MAX);
+	if (tmpfs_resize(sandbox->tmpfs[i].dirfd, size, inodes, 1, err) < 0)
+		return error_prefix(err, "volume '%s'", message->volume);
+	t->size = size;
+	t->inodes = inodes;
+	return 0;
+}
+
 int sandbox_volume_own(
 	const struct sandbox *sandbox, const Bulkhead__V1__VolumeOwn *message, struct error *err)
 {
-	int i = sandbox_tmpfs_find(sandbox, message->volume);
+	int i = secret_find(sandbox, message->volume, err);
 
-	if (i < 0 || !sandbox->tmpfs[i].secret)
-		return error_set(err, ERR_NOT_FOUND, 0,
-			"volume '%s' is no secret volume of this pod", message->volume);
+	if (i < 0)
+		return -1;
 	if (tmpfs_own(sandbox->tmpfs[i].dirfd, message->directory, message->uid, message->gid,
 		    message->group_readable, err) < 0)
 		return error_prefix(err, "volume '%s'", message->volume);

@@ -22,6 +22,10 @@
 #define SANDBOX_TMPFS_MAX   64
 #define SANDBOX_SECRETS_MAX (IPC_FDS_MAX - SANDBOX_FDS) /* their descriptors go in one message */
 
+/* Two versions of 4096 files (secrets/deliver.h) of whole pages, each in directories of its own. */
+#define SANDBOX_SECRET_SIZE_MAX   (64u << 20)
+#define SANDBOX_SECRET_INODES_MAX (1u << 18)
+
 struct sandbox_tmpfs {
 	int dirfd; /* its root, open for reading; owned */
 	int secret;
@@ -73,6 +77,10 @@ int sandbox_tmpfs_find(const struct sandbox *sandbox, const char *name);
  * takes out of 'plan' (the old ones go there). Running containers see it at once.
  */
 int sandbox_hosts(struct sandbox *sandbox, Bulkhead__V1__ContainerPlan *plan, struct error *err);
+
+/* Makes a secret volume larger; one that is as large already stays. See VolumeResize. */
+int sandbox_volume_resize(const struct sandbox *sandbox, const Bulkhead__V1__VolumeResize *message,
+	struct error *err);
 
 /* Chowns the staged directory of a secret volume; see VolumeOwn in ipc.proto. */
 int sandbox_volume_own(

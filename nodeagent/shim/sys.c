@@ -104,6 +104,16 @@ int sys_fsmount(int fd, unsigned attr)
 	return fsmount(fd, FSMOUNT_CLOEXEC, attr);
 }
 
+int sys_fspick(int dirfd)
+{
+	return fspick(dirfd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+}
+
+int sys_fsconfig_reconfigure(int fd)
+{
+	return fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
+}
+
 int sys_pivot_root(const char *new_root, const char *put_old)
 {
 	return (int)syscall(SYS_pivot_root, new_root, put_old);

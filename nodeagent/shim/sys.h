@@ -33,6 +33,9 @@ int sys_fsconfig_string(int fd, const char *key, const char *value);
 int sys_fsconfig_flag(int fd, const char *key);
 int sys_fsconfig_create(int fd);
 int sys_fsmount(int fd, unsigned attr);
+/* What is mounted at 'dirfd', to be configured anew; then sys_fsconfig_reconfigure(). */
+int sys_fspick(int dirfd);
+int sys_fsconfig_reconfigure(int fd);
 int sys_pivot_root(const char *new_root, const char *put_old);
 
 /* Clears the signal mask, restores every handler, so that exec'd code starts clean. */

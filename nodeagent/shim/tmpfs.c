@@ -52,6 +52,21 @@ int tmpfs_make(const struct tmpfs_options *options, struct error *err)
 	return fd;
 }
 
+int tmpfs_resize(int dirfd, uint64_t size, uint64_t inodes, int noswap, struct error *err)
+{
+	cleanup_close int fs_fd = sys_fspick(dirfd);
+
+	if (fs_fd < 0 || number_set(fs_fd, "size", "u", size) < 0 ||
+		number_set(fs_fd, "nr_inodes", "u", inodes) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot configure a tmpfs");
+	/* What was said when it was made must be said again. */
+	if (noswap)
+		sys_fsconfig_flag(fs_fd, "noswap");
+	if (sys_fsconfig_reconfigure(fs_fd) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot resize a tmpfs");
+	return 0;
+}
+
 struct owner {
 	uint32_t uid;
 	uint32_t gid;

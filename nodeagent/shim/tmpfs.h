@@ -21,6 +21,12 @@ struct tmpfs_options {
 int tmpfs_make(const struct tmpfs_options *options, struct error *err);
 
 /*
+ * Changes the limits of the tmpfs whose root 'dirfd' is. 'noswap' as it was made. Fails when more
+ * is used than the new limits allow.
+ */
+int tmpfs_resize(int dirfd, uint64_t size, uint64_t inodes, int noswap, struct error *err);
+
+/*
  * Gives the directory 'name' beneath 'dirfd' and all below to uid:gid, following no link and
  * crossing no mount; with 'group_readable' files get |0040 and directories |0050. Directories keep
  * their user: bulkhead-secretd, which has no rights over others' directories, must empty them

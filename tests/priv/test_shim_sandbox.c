@@ -1,6 +1,8 @@
 /* What a pod's containers share: namespaces, ids, files, volumes, sysctls, and clear refusals. */
 #include "tests/priv/shim_harness.h"
 
+#include "nodeagent/shim/sandbox.h"
+
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
@@ -118,6 +120,61 @@ static void hosts_come_again_with_a_container(void **state)
 	lines[1] = (char *)(uintptr_t) "10.0.0.1 x\n10.0.0.2 bank";
 	b.plan.restart = 2;
 	assert_has(box_try(p, &b, NULL), "etc_hosts[1] has a newline");
+}
+
+static void resize(
+	struct pod *p, const char *volume, uint64_t size, uint64_t inodes, const char *refusal)
+{
+	Bulkhead__V1__VolumeResize message = BULKHEAD__V1__VOLUME_RESIZE__INIT;
+	Bulkhead__V1__VolumeResized *resized;
+	struct ipc_frame frame;
+
+	message.volume = (char *)(uintptr_t)volume;
+	message.size = size;
+	message.inodes = inodes;
+	pod_send(p, IPC_VOLUME_RESIZE, &message.base);
+	resized = (Bulkhead__V1__VolumeResized *)pod_recv(p, IPC_VOLUME_RESIZED, &frame);
+	assert_string_equal(resized->volume, volume);
+	if (refusal)
+		assert_has(resized->error->text, refusal);
+	else
+		assert_null(resized->error);
+	protobuf_c_message_free_unpacked(&resized->base, NULL);
+	ipc_frame_done(&frame);
+}
+
+static void a_secret_volume_grows_and_never_shrinks(void **state)
+{
+	struct pod *p = *state;
+	struct statfs before, after;
+	struct box b;
+	cleanup_free char *text = NULL;
+
+	tmpfs_add(p, "secret", 1, SLICE, 0750);
+	tmpfs_add(p, "data", 0, SLICE, 0777);
+	pod_up(p);
+	assert_int_equal(fstatfs(p->fds[3], &before), 0);
+	resize(p, "secret", 1u << 20, 500, NULL);
+	assert_int_equal(fstatfs(p->fds[3], &after), 0);
+	assert_int_equal(after.f_blocks, (1u << 20) / 4096);
+	assert_int_equal(after.f_files, 500);
+	assert_int_equal(after.f_flags, before.f_flags);
+	resize(p, "secret", 4096, 10, NULL);
+	assert_int_equal(fstatfs(p->fds[3], &after), 0);
+	assert_int_equal(after.f_blocks, (1u << 20) / 4096);
+	assert_int_equal(after.f_files, 500);
+	resize(p, "data", 1u << 20, 500, "is no secret volume");
+	resize(p, "nosuch", 1u << 20, 500, "is no secret volume");
+	resize(p, "secret", SANDBOX_SECRET_SIZE_MAX, SANDBOX_SECRET_INODES_MAX, NULL);
+	resize(p, "secret", SANDBOX_SECRET_SIZE_MAX + 1, 1, "at most 67108864 bytes");
+	resize(p, "secret", 1, SANDBOX_SECRET_INODES_MAX + 1, "at most 67108864 bytes");
+	/* It is still what it was to the pod. */
+	box_init(&b, p, "main");
+	box_mount(&b, 1, "secret", "/secret", 1);
+	box_shell(&b, "grep ' /secret ' /proc/mounts");
+	text = box_run(p, &b, NULL);
+	assert_has(text, " /secret tmpfs ro,nosuid,nodev,noexec");
+	assert_has(text, "size=65536k");
 }
 
 static void sockets_are_in_the_pods_network(void **state)
@@ -435,6 +492,7 @@ int main(void)
 		pod_test(ids_are_mapped_exactly),
 		pod_test(files_and_hostname_are_managed),
 		pod_test(hosts_come_again_with_a_container),
+		pod_test(a_secret_volume_grows_and_never_shrinks),
 		pod_test(sockets_are_in_the_pods_network),
 		pod_test(secret_is_written_outside_and_read_inside),
 		pod_test(own_refuses_what_is_no_staged_directory),

@@ -512,11 +512,65 @@ static void test_own(void **state)
 	fixture_done(&f);
 }
 
+/* ---- versions ------------------------------------------------------------------------------ */
+
+static uint64_t version(struct fixture *f, struct secrets *s)
+{
+	return plan_secrets_version(&f->pod, 0, find, s);
+}
+
+static void test_version(void **state)
+{
+	static const char *const sources[] = { "secret: {secretName: db}",
+		"projected: {sources: [{secret: {name: none, optional: true}}, {secret: {name: "
+		"db}}]}" };
+	uint8_t sealed[200] = { 0 };
+	struct fixture f;
+	struct secrets s;
+
+	(void)state;
+	fixture_init(&f);
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+		uint64_t before;
+
+		secrets_init(&s);
+		volume(&f, sources[i]);
+		s.db.sealed = (ProtobufCBinaryData){ sizeof(sealed), sealed };
+		before = version(&f, &s);
+		assert_true(before != 0);
+		assert_int_equal(version(&f, &s), before);
+		sealed[9] ^= 1; /* the key that each sealing makes anew */
+		assert_true(version(&f, &s) != before);
+		sealed[9] ^= 1;
+		sealed[199] ^= 1; /* the tag */
+		assert_true(version(&f, &s) != before);
+		sealed[199] ^= 1;
+		s.db.sealed.len--;
+		assert_true(version(&f, &s) != before);
+		s.db.sealed.len = 0;
+		assert_true(version(&f, &s) != before);
+		s.db.sealed.len = sizeof(sealed);
+		s.db.uid = S("another");
+		assert_true(version(&f, &s) != before);
+	}
+	volume(&f, "secret: {secretName: none}");
+	assert_true(version(&f, &s) == 0);
+	volume(&f, "secret: {secretName: none, optional: true}");
+	assert_true(version(&f, &s) != 0);
+	volume(&f, "projected: {sources: [{secret: {name: db}}, {secret: {name: none}}]}");
+	assert_true(version(&f, &s) == 0);
+	volume(&f, "downwardAPI: {items: [{path: p, fieldRef: {fieldPath: metadata.name}}]}");
+	assert_true(version(&f, &s) != 0);
+	assert_true(plan_secrets_version(&f.pod, 7, find, &s) == 0);
+	fixture_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_secret),
 		cmocka_unit_test(test_secret_missing),
+		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_downward),
 		cmocka_unit_test(test_downward_refused),
