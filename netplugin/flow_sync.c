@@ -21,7 +21,7 @@
 
 #define OPENFLOW      OFP15_VERSION
 #define PROTOCOL      OFPUTIL_P_OF15_OXM
-#define PROBE_SECONDS 5
+#define PROBE_SECONDS 10   /* a switch that hangs is noticed after twice that */
 #define RETRY_MSEC    200  /* between attempts to connect */
 #define REFUSED_MSEC  1000 /* before a refused bundle is tried again */
 #define RECEIVE_MAX   64   /* messages a round */
@@ -60,7 +60,7 @@ struct flow_sync *flow_sync_new(const char *target)
 
 	sync->set = flow_set_new();
 	sync->target = xstrdup(target);
-	sync->rconn = rconn_create(PROBE_SECONDS, 1, 0, 1u << OPENFLOW);
+	sync->rconn = rconn_create(0, 1, 0, 1u << OPENFLOW);
 	return sync;
 }
 
@@ -286,6 +286,8 @@ static void connect_again(struct flow_sync *sync)
 	if (time_msec() < sync->retry_at)
 		return;
 	rconn_connect(sync->rconn, sync->target, sync->target);
+	/* Connecting to a unix socket switches probes off, as if its peer could not hang. */
+	rconn_set_probe_interval(sync->rconn, PROBE_SECONDS);
 	sync->retry_at = time_msec() + RETRY_MSEC;
 	rconn_run(sync->rconn);
 }

@@ -285,6 +285,11 @@ bool netd_ready(const struct netd *netd)
 	return netd->state && netd->state->ready && netd->synced;
 }
 
+bool netd_synced(const struct netd *netd)
+{
+	return netd->synced;
+}
+
 static int ask(struct netd *netd, enum ipc_type type, const ProtobufCMessage *message,
 	const int *fds, size_t fds_len, netd_done_fn done, void *user, struct error *err)
 {

@@ -24,6 +24,9 @@ const Bulkhead__V1__NetState *netd_state(const struct netd *netd);
 /* Connected, ready, and NET_SYNC of this connection answered: only then plugs are sent. */
 bool netd_ready(const struct netd *netd);
 
+/* Whether the ports it has are known. Once they are they stay so until it is lost. */
+bool netd_synced(const struct netd *netd);
+
 /* Why the daemon is away; NULL while it runs. Borrowed. */
 const char *netd_away(const struct netd *netd);
 

@@ -76,12 +76,13 @@ static void on_plugged(void *user, const Bulkhead__V1__NetPlugged *plugged, cons
 {
 	struct pod *pod = user;
 
+	if (err)
+		pod_record(pod, true, "FailedCreatePodSandBox", "network: %s", err->text);
 	if (err && err->code == ERR_UNAVAILABLE) {
-		/* netd may have done it before it died: NET_SYNCED will say. */
-		pod->net.stage = netd_ready(pod->pods->agent->netd) ? NET_WANTED : NET_UNKNOWN;
+		/* It gave up and undid it, or it died and may have done it: NET_SYNCED will say. */
+		pod->net.stage = netd_synced(pod->pods->agent->netd) ? NET_WANTED : NET_UNKNOWN;
 		try_later(pod);
 	} else if (err) {
-		pod_record(pod, true, "FailedCreatePodSandBox", "network: %s", err->text);
 		pod->net.stage = NET_WANTED;
 		try_later(pod);
 	} else {

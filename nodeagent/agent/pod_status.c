@@ -8,6 +8,9 @@
 #include "auth/pod_edit.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
+#include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/netd.h"
+#include "nodeagent/agent/node.h"
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/status.h"
 
@@ -187,10 +190,19 @@ static void fill_deletion(struct pod *pod)
 }
 
 /* Why a pod as a whole is not further: what was told last while it waited, or what it waits for. */
-static const char *waiting_message(const struct pod *pod)
+static const char *waiting_message(const struct pod *pod, char node[ERROR_TEXT_SIZE])
 {
+	const struct agent *agent = pod->pods->agent;
+	char reason[NODE_REASON_SIZE];
+	struct error err = { 0 };
+
 	if (pod->state != POD_SANDBOX && pod->state != POD_PREPARING)
 		return NULL;
+	if (pod->state == POD_PREPARING && pod->net.stage != NET_UP && !netd_ready(agent->netd) &&
+		!node_ready(agent->node, reason, &err)) {
+		snprintf(node, ERROR_TEXT_SIZE, "%s", err.text);
+		return node;
+	}
 	for (size_t i = pod->records_len; i > 0; i--) {
 		if (pod->records[i - 1].warning)
 			return pod->records[i - 1].message;
@@ -206,6 +218,7 @@ int pod_status_fill(struct pod *pod, struct error *err)
 	size_t len = pod->containers_len;
 	cleanup_free struct status_container *all = calloc(len, sizeof(*all));
 	cleanup_free char(*ids)[ID_SIZE] = calloc(len, sizeof(*ids));
+	char node[ERROR_TEXT_SIZE];
 	struct status_pod facts = {
 		.pod = pod->object,
 		.deleting = pod_deleting(pod),
@@ -224,7 +237,7 @@ int pod_status_fill(struct pod *pod, struct error *err)
 	for (size_t i = 0; i < len; i++)
 		fill_container(&pod->containers[i], &all[i], ids[i]);
 	if (!facts.message)
-		facts.message = waiting_message(pod);
+		facts.message = waiting_message(pod, node);
 	facts.containers = all;
 	fill_deletion(pod);
 	return status_fill(pod->object, &facts, err);

@@ -37,7 +37,7 @@ shows() { bh get pods "$1" -n red -o wide --no-headers | grep -q "$2"; }
 	sleeper three red | bh apply -f -
 	bh wait pod three -n red --for=condition=Ready --timeout=20s
 }
-@test "a switch that does not answer: the pod says what it waits for, and starts when it is back" {
+@test "a switch that does not answer: pods and node say so, and the pods start when it is back" {
 	node_start
 	node_image
 	bh create project red
@@ -45,7 +45,24 @@ shows() { bh get pods "$1" -n red -o wide --no-headers | grep -q "$2"; }
 	sleeper one red | bh apply -f -
 	eventually 10 shows one 'its port in the switch is being made'
 	shows one ContainerCreating
+	eventually 10 shows one 'ovs-vswitchd gave port .* no number'
+	# One of these is under way when the connection to the switch is given up.
+	sleeper two red | bh apply -f -
+	eventually 30 bash -c "source '$BATS_TEST_DIRNAME/node.bash'; bh get nodes -o yaml | grep -q 'OpenFlow socket does not answer'"
+	[ "$(bh get nodes --no-headers | awk '{print $2}')" = NotReady ]
+	eventually 10 shows one 'is ovs-vswitchd running'
+	sleep 6
 	kill -CONT "$(cat "$node_run/ovs/ovs-vswitchd.pid")"
+	bh wait pod one -n red --for=condition=Ready --timeout=30s
+	bh wait pod two -n red --for=condition=Ready --timeout=30s
+	[ "$(bh get nodes --no-headers | awk '{print $2}')" = Ready ]
+}
+@test "an ovs-vswitchd that ended is started again" {
+	node_start
+	node_image
+	bh create project red
+	kill -KILL "$(cat "$node_run/ovs/ovs-vswitchd.pid")"
+	sleeper one red | bh apply -f -
 	bh wait pod one -n red --for=condition=Ready --timeout=30s
 }
 @test "no memory controller: a pod with a memory limit is told so, one without runs" {

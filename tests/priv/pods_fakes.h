@@ -15,6 +15,7 @@
 #include "nodeagent/agent/api.h"
 #include "nodeagent/agent/cluster.h"
 #include "nodeagent/agent/netd.h"
+#include "nodeagent/agent/node.h"
 #include "nodeagent/agent/pods.h"
 #include "nodeagent/agent/secretd.h"
 #include "proto/decode.h"
@@ -207,6 +208,18 @@ bool netd_ready(const struct netd *netd)
 {
 	(void)netd;
 	return rig.net_ready;
+}
+bool node_ready(const struct node *node, char reason[NODE_REASON_SIZE], struct error *err)
+{
+	(void)node;
+	snprintf(reason, NODE_REASON_SIZE, "NetworkNotReady");
+	error_set(err, ERR_UNAVAILABLE, 0, "network: the switch is away");
+	return false;
+}
+
+bool netd_synced(const struct netd *netd)
+{
+	return netd_ready(netd);
 }
 
 int netd_plug(struct netd *netd, const Bulkhead__V1__NetPlug *plug, const int fds[3],
