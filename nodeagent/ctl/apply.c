@@ -38,7 +38,7 @@ static int print_applied(
 		print_text(stderr, r->warnings[i]);
 		fputc('\n', stderr);
 	}
-	if (!args->output || strcmp(args->output, "wide") == 0) {
+	if (!args->output) {
 		printf("pod/%s %s%s\n", pod->metadata->name, r->result,
 			args->dry_run ? " (server dry run)" : "");
 		return 0;
@@ -79,5 +79,9 @@ int ctl_apply(struct ctl *ctl, struct error *err)
 		return error_set(err, ERR_INVALID, 0,
 			"--dry-run takes 'server'; to judge a manifest without a node use "
 			"'bulkhead explain'");
+	if (ctl->args->output && strcmp(ctl->args->output, "wide") == 0)
+		return error_set(err, ERR_INVALID, 0, "apply's -o takes json, yaml or name");
+	if (print_check_output(ctl->args->output, err) < 0)
+		return -1;
 	return ctl_each_pod(ctl, apply_pod, NULL, err);
 }

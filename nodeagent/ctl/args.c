@@ -44,6 +44,8 @@ static const struct flag flags[ARG_COUNT] = {
 	FLAG(GRACE, "grace-period", 0, FLAG_INT, grace_period,
 		"seconds between SIGTERM and SIGKILL"),
 	FLAG(NOW, "now", 0, FLAG_BOOL, now, "a grace period of one second"),
+	FLAG(FORCE, "force", 0, FLAG_BOOL, force, "no grace period: SIGKILL at once"),
+	FLAG(ALL_OF_KIND, "all", 0, FLAG_BOOL, all_of_kind, "all of the project"),
 	FLAG(WAIT, "wait", 0, FLAG_WAIT, no_wait, "wait until it is gone (default true)"),
 	FLAG(IGNORE_NOT_FOUND, "ignore-not-found", 0, FLAG_BOOL, ignore_not_found,
 		"absent is success"),
@@ -66,6 +68,7 @@ static const struct flag flags[ARG_COUNT] = {
 	FLAG(PURGE, "purge", 0, FLAG_BOOL, purge, "remove the state folder too"),
 	FLAG(CLIENT, "client", 0, FLAG_BOOL, client_only, "do not ask the node"),
 	FLAG(HELP, "help", 'h', FLAG_BOOL, help, "show help"),
+	FLAG(VERSION, "version", 0, FLAG_BOOL, version, "what 'version' shows"),
 };
 
 const char *args_name(unsigned flag)

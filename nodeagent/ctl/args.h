@@ -43,6 +43,8 @@ struct args {
 	bool tty;
 	int64_t grace_period; /* -1: the pod's own */
 	bool now;
+	bool force;
+	bool all_of_kind;
 	bool no_wait;
 	bool ignore_not_found;
 	const char *condition;
@@ -63,6 +65,7 @@ struct args {
 	bool purge;
 	bool client_only;
 	bool help;
+	bool version;
 
 	const char *words[ARGS_LIST_MAX]; /* what is no flag, the verb first */
 	size_t words_len;
@@ -96,6 +99,8 @@ enum {
 	ARG_TTY,
 	ARG_GRACE,
 	ARG_NOW,
+	ARG_FORCE,
+	ARG_ALL_OF_KIND,
 	ARG_WAIT,
 	ARG_IGNORE_NOT_FOUND,
 	ARG_FOR,
@@ -116,6 +121,7 @@ enum {
 	ARG_PURGE,
 	ARG_CLIENT,
 	ARG_HELP,
+	ARG_VERSION,
 	ARG_COUNT,
 };
 

@@ -26,6 +26,8 @@ static const char script[] =
 	"\t\t\twords='init up down create apply get describe logs exec delete wait image explain "
 	"version "
 	"completion help'\n"
+	"\t\telif [[ $cur == -* ]]; then\n"
+	"\t\t\twords=$(bulkhead help \"$verb\" 2>/dev/null | grep -o -- '--[a-z-]*' | sort -u)\n"
 	"\t\telse\n"
 	"\t\t\tcase $verb in\n"
 	"\t\t\tget|describe|delete|wait)\n"
@@ -36,7 +38,8 @@ static const char script[] =
 	"\t\t\tlogs|exec) words=$(bulkhead get pods \"${project[@]}\" --no-headers 2>/dev/null | "
 	"cut -d' ' "
 	"-f1);;\n"
-	"\t\t\tcreate) words='project secret';;\n"
+	"\t\t\tcreate) if ((COMP_CWORD == 2)); then words='project secret'\n"
+	"\t\t\t\telif [[ $prev == secret ]]; then words=generic; fi;;\n"
 	"\t\t\timage) words=import;;\n"
 	"\t\t\tcompletion) words=bash;;\n"
 	"\t\t\tesac\n"
@@ -59,19 +62,32 @@ int ctl_completion(struct ctl *ctl, struct error *err)
 	return CTL_OK;
 }
 
+static void print_versions(bool json, const Bulkhead__V1__GetVersionResponse *r)
+{
+	if (json && r)
+		printf("{\n  \"client\": \"%s\",\n  \"node\": \"%s\",\n  \"nodeName\": \"%s\"\n}\n",
+			BULKHEAD_VERSION, r->version, r->node);
+	else if (json)
+		printf("{\n  \"client\": \"%s\"\n}\n", BULKHEAD_VERSION);
+	else if (r)
+		printf("node:   %s (%s)\n", r->version, r->node);
+}
+
 int ctl_version(struct ctl *ctl, struct error *err)
 {
+	const char *output = ctl->args->output;
 	Bulkhead__V1__GetVersionRequest request;
 	cleanup_message ProtobufCMessage *response = NULL;
-	const Bulkhead__V1__GetVersionResponse *r;
 
-	printf("client: %s\n", BULKHEAD_VERSION);
-	if (ctl->args->client_only)
-		return CTL_OK;
+	if (output && strcmp(output, "json") != 0)
+		return error_set(
+			err, ERR_INVALID, 0, "version prints text or -o json, not '%s'", output);
+	if (!output)
+		printf("client: %s\n", BULKHEAD_VERSION);
 	bulkhead__v1__get_version_request__init(&request);
-	if (ctl_call(ctl, "GetVersion", &request.base, &response, err) < 0)
+	if (!ctl->args->client_only &&
+		ctl_call(ctl, "GetVersion", &request.base, &response, err) < 0)
 		return -1;
-	r = (Bulkhead__V1__GetVersionResponse *)response;
-	printf("node:   %s (%s)\n", r->version, r->node);
+	print_versions(output != NULL, (Bulkhead__V1__GetVersionResponse *)response);
 	return CTL_OK;
 }

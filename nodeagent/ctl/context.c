@@ -10,7 +10,7 @@
 #include "nodeagent/ctl/ctl.h"
 #include "proto/decode.h"
 
-#define MANIFEST_MAX (1u << 20)
+#define CONTEXT_MAX (1u << 20)
 
 /* Where the context is: --context, $BULKHEAD_CONTEXT, ~/.config/bulkhead/context.yaml. */
 static char *context_path(const struct args *args)
@@ -40,7 +40,7 @@ int ctl_connect(struct ctl *ctl, struct error *err)
 	path = context_path(ctl->args);
 	if (!path)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot name the context file");
-	if (file_read_at(AT_FDCWD, path, MANIFEST_MAX, &text, &size, err) < 0)
+	if (file_read_at(AT_FDCWD, path, CONTEXT_MAX, &text, &size, err) < 0)
 		return error_prefix(err, "no context to reach a node with (set BULKHEAD_CONTEXT or "
 					 "--context to the context.yaml "
 					 "that 'bulkhead init' wrote)");
@@ -112,52 +112,41 @@ int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct
 		word);
 }
 
-static int each_document(struct ctl *ctl, const char *path, char *text, size_t size,
-	ctl_pod_fn each, void *user, struct error *err)
+/* "pod/a" among words that name kinds: one more of 'names', which must be of its kind. */
+static int name_with_kind(struct ctl_names *names, const char *word, struct error *err)
 {
-	struct decode_documents docs = { .text = text, .size = size };
-	struct decode_document doc;
-	unsigned seen = 0;
+	enum ctl_kind kind;
+	const char *name;
 
-	while (decode_documents_next(&docs, &doc)) {
-		cleanup_message ProtobufCMessage *pod = NULL;
-
-		seen++;
-		if (decode_object(K8S_POD_DESC, "v1", "Pod", doc.text, doc.size, &pod, err) < 0)
-			return error_prefix(err, "%s (document at line %u)", path, doc.line);
-		if (each(ctl, (K8sPod *)pod, user, err) < 0)
-			return -1;
-	}
-	if (!seen)
-		return error_set(err, ERR_INVALID, 0, "%s: holds no object", path);
+	if (!strchr(word, '/'))
+		return error_set(err, ERR_INVALID, 0,
+			"'%s' stands among KIND/NAME words: write all like that, or KIND NAME...",
+			word);
+	if (ctl_kind(word, &kind, &name, err) < 0)
+		return -1;
+	if (names->len && kind != names->kind)
+		return error_set(err, ERR_INVALID, 0,
+			"'%s' is of another kind than the words before; one kind at a time", word);
+	if (!*name)
+		return error_set(err, ERR_INVALID, 0, "'%s' names nothing behind the '/'", word);
+	names->kind = kind;
+	names->items[names->len++] = name;
 	return 0;
 }
 
-int ctl_each_pod(struct ctl *ctl, ctl_pod_fn each, void *user, struct error *err)
+int ctl_names(const struct args *args, struct ctl_names *ret, struct error *err)
 {
-	const struct args_list *files = &ctl->args->files;
+	struct ctl_names names = { 0 };
+	const char *name;
 
-	if (files->len == 0)
-		return error_set(err, ERR_INVALID, 0,
-			"no manifest given; use -f FILE, or -f - for standard input");
-	for (size_t i = 0; i < files->len; i++) {
-		const char *path = files->items[i];
-		cleanup_free char *text = NULL;
-		cleanup_close int fd = -1;
-		size_t size;
-
-		if (strcmp(path, "-") == 0) {
-			path = "standard input";
-			fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-		} else {
-			fd = open(path, O_RDONLY | O_CLOEXEC);
-		}
-		if (fd < 0)
-			return error_set(err, error_code_of(errno), errno, "cannot open %s", path);
-		if (fd_read_all(fd, MANIFEST_MAX, &text, &size, err) < 0)
-			return error_prefix(err, "%s", path);
-		if (each_document(ctl, path, text, size, each, user, err) < 0)
+	if (ctl_kind(args->words[1], &names.kind, &name, err) < 0)
+		return -1;
+	for (size_t i = name ? 1 : 2; i < args->words_len; i++) {
+		if (!name)
+			names.items[names.len++] = args->words[i];
+		else if (name_with_kind(&names, args->words[i], err) < 0)
 			return -1;
 	}
+	*ret = names;
 	return 0;
 }

@@ -45,7 +45,21 @@ static inline void cleanup_message_fn(void *p)
 enum ctl_kind { CTL_PODS, CTL_PROJECTS, CTL_NODES, CTL_SECRETS, CTL_IMAGES };
 int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct error *err);
 
-/* Calls 'each' for every Pod in the -f files, in order. Stops at the first failure. */
+/*
+ * What the words behind the verb name: "pods a b" or "pod/a pod/b", all of one kind. No name when
+ * none is given. Borrowed from argv. Errors: ERR_INVALID.
+ */
+struct ctl_names {
+	enum ctl_kind kind;
+	const char *items[ARGS_LIST_MAX];
+	size_t len;
+};
+int ctl_names(const struct args *args, struct ctl_names *ret, struct error *err);
+
+/*
+ * Calls 'each' for every Pod in the -f files, in order; of a folder its *.yaml, *.yml and *.json by
+ * name. Stops at the first failure.
+ */
 typedef int (*ctl_pod_fn)(struct ctl *ctl, K8sPod *pod, void *user, struct error *err);
 int ctl_each_pod(struct ctl *ctl, ctl_pod_fn each, void *user, struct error *err);
 

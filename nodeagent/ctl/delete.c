@@ -1,5 +1,7 @@
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bulkhead/v1/node.pb-c.h"
@@ -80,21 +82,73 @@ int ctl_wait_gone(struct ctl *ctl, const char *project, const char *name, const 
 	}
 }
 
-static int delete_pod(struct ctl *ctl, const char *project, const char *name, struct error *err)
+/* Pods whose end is still to be awaited: all are asked to end before the first is waited for. */
+struct ending {
+	char **pods; /* "project/name" */
+	size_t len;
+	size_t cap;
+};
+
+static void ending_done(struct ending *e)
+{
+	for (size_t i = 0; i < e->len; i++)
+		free(e->pods[i]);
+	free(e->pods);
+}
+
+static int ending_add(struct ending *e, const char *project, const char *name, struct error *err)
+{
+	if (e->len == e->cap) {
+		size_t cap = e->cap ? e->cap * 2 : 16;
+		char **pods = reallocarray(e->pods, cap, sizeof(*pods));
+
+		if (!pods)
+			return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot wait for a pod");
+		e->pods = pods;
+		e->cap = cap;
+	}
+	if (asprintf(&e->pods[e->len], "%s/%s", project, name) < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot wait for a pod");
+	e->len++;
+	return 0;
+}
+
+static int ending_wait(struct ctl *ctl, const struct ending *e, struct error *err)
+{
+	const int64_t timeout = ctl->args->timeout;
+	uint64_t start = monotonic_usec();
+
+	for (size_t i = 0; i < e->len && !ctl->args->no_wait; i++) {
+		char *name = strchr(e->pods[i], '/');
+		int64_t spent = (int64_t)((monotonic_usec() - start) / 1000000);
+		int64_t left = timeout < 0 ? -1 : timeout > spent ? timeout - spent : 0;
+
+		*name++ = '\0';
+		if (ctl_wait_gone(ctl, e->pods[i], name, NULL, left, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int64_t grace_of(const struct args *args)
+{
+	return args->now ? 1 : args->force ? 0 : args->grace_period;
+}
+
+static int delete_pod(
+	struct ctl *ctl, struct ending *e, const char *project, const char *name, struct error *err)
 {
 	Bulkhead__V1__DeletePodRequest request = BULKHEAD__V1__DELETE_POD_REQUEST__INIT;
 	cleanup_message ProtobufCMessage *response = NULL;
 
 	request.project = (char *)(uintptr_t)project;
 	request.name = (char *)(uintptr_t)name;
-	request.grace_period_seconds = ctl->args->now ? 1 : ctl->args->grace_period;
+	request.grace_period_seconds = grace_of(ctl->args);
 	if (ctl_call(ctl, "DeletePod", &request.base, &response, err) < 0)
 		return -1;
 	printf("pod \"%s\" deleted\n", name);
 	fflush(stdout);
-	if (ctl->args->no_wait)
-		return 0;
-	return ctl_wait_gone(ctl, project, name, NULL, ctl->args->timeout, err);
+	return ending_add(e, project, name, err);
 }
 
 static int delete_project(struct ctl *ctl, const char *name, struct error *err)
@@ -134,13 +188,14 @@ static int delete_image(struct ctl *ctl, const char *name, struct error *err)
 	return 0;
 }
 
-static int delete_one(struct ctl *ctl, enum ctl_kind kind, const char *name, struct error *err)
+static int delete_one(
+	struct ctl *ctl, struct ending *e, enum ctl_kind kind, const char *name, struct error *err)
 {
 	int status = -1;
 
 	switch (kind) {
 	case CTL_PODS:
-		status = delete_pod(ctl, ctl_project(ctl), name, err);
+		status = delete_pod(ctl, e, ctl_project(ctl), name, err);
 		break;
 	case CTL_PROJECTS:
 		status = delete_project(ctl, name, err);
@@ -165,11 +220,10 @@ static int delete_from_file(struct ctl *ctl, K8sPod *pod, void *user, struct err
 	const K8sObjectMeta *meta = pod->metadata;
 	const char *project;
 
-	(void)user;
 	if (!meta || !meta->name)
 		return error_set(err, ERR_INVALID, 0, "metadata.name: required to delete");
 	project = meta->namespace_ ? meta->namespace_ : ctl_project(ctl);
-	if (delete_pod(ctl, project, meta->name, err) < 0) {
+	if (delete_pod(ctl, user, project, meta->name, err) < 0) {
 		if (err->code == ERR_NOT_FOUND && ctl->args->ignore_not_found)
 			return 0;
 		return -1;
@@ -177,29 +231,93 @@ static int delete_from_file(struct ctl *ctl, K8sPod *pod, void *user, struct err
 	return 0;
 }
 
-int ctl_delete(struct ctl *ctl, struct error *err)
+static int delete_all_pods(struct ctl *ctl, struct ending *e, struct error *err)
 {
-	const struct args *args = ctl->args;
-	enum ctl_kind kind;
-	const char *name;
+	Bulkhead__V1__ListPodsRequest request = BULKHEAD__V1__LIST_PODS_REQUEST__INIT;
+	cleanup_message ProtobufCMessage *response = NULL;
+	const Bulkhead__V1__ListPodsResponse *list;
 
-	if (ctl_connect(ctl, err) < 0)
+	request.project = (char *)(uintptr_t)ctl_project(ctl);
+	if (ctl_call(ctl, "ListPods", &request.base, &response, err) < 0)
 		return -1;
-	if (args->files.len)
-		return ctl_each_pod(ctl, delete_from_file, NULL, err);
-	if (args->words_len < 2)
-		return error_set(
-			err, ERR_INVALID, 0, "delete what? 'bulkhead delete pod NAME' or -f FILE");
-	if (ctl_kind(args->words[1], &kind, &name, err) < 0)
-		return -1;
-	if (name)
-		return delete_one(ctl, kind, name, err);
-	if (args->words_len < 3)
-		return error_set(
-			err, ERR_INVALID, 0, "delete which %s? give its name", args->words[1]);
-	for (size_t i = 2; i < args->words_len; i++) {
-		if (delete_one(ctl, kind, args->words[i], err) < 0)
+	list = (Bulkhead__V1__ListPodsResponse *)response;
+	for (size_t i = 0; i < list->n_pods; i++) {
+		if (delete_one(ctl, e, CTL_PODS, list->pods[i]->metadata->name, err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+static int delete_all_secrets(struct ctl *ctl, struct error *err)
+{
+	Bulkhead__V1__ListSecretsRequest request = BULKHEAD__V1__LIST_SECRETS_REQUEST__INIT;
+	cleanup_message ProtobufCMessage *response = NULL;
+	const Bulkhead__V1__ListSecretsResponse *list;
+
+	request.project = (char *)(uintptr_t)ctl_project(ctl);
+	if (ctl_call(ctl, "ListSecrets", &request.base, &response, err) < 0)
+		return -1;
+	list = (Bulkhead__V1__ListSecretsResponse *)response;
+	for (size_t i = 0; i < list->n_secrets; i++) {
+		if (delete_secret(ctl, list->secrets[i]->name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --all is of one project: what belongs to none is deleted by name. */
+static int delete_all(struct ctl *ctl, struct ending *e, enum ctl_kind kind, struct error *err)
+{
+	if (kind == CTL_PODS)
+		return delete_all_pods(ctl, e, err);
+	if (kind == CTL_SECRETS)
+		return delete_all_secrets(ctl, err);
+	return error_set(err, ERR_UNSUPPORTED, 0, "--all is for pods and secrets, not for '%s'",
+		ctl->args->words[1]);
+}
+
+static int delete_words(struct ctl *ctl, struct ending *e, struct error *err)
+{
+	const struct args *args = ctl->args;
+	struct ctl_names names;
+
+	if (args->words_len < 2)
+		return error_set(
+			err, ERR_INVALID, 0, "delete what? 'bulkhead delete pod NAME' or -f FILE");
+	if (ctl_names(args, &names, err) < 0)
+		return -1;
+	if (args->all_of_kind && names.len)
+		return error_set(err, ERR_INVALID, 0, "--all and a name: give one of them");
+	if (args->all_of_kind)
+		return delete_all(ctl, e, names.kind, err);
+	if (names.len == 0)
+		return error_set(
+			err, ERR_INVALID, 0, "delete which %s? give its name", args->words[1]);
+	for (size_t i = 0; i < names.len; i++) {
+		if (delete_one(ctl, e, names.kind, names.items[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int ctl_delete(struct ctl *ctl, struct error *err)
+{
+	const struct args *args = ctl->args;
+	struct ending e = { 0 };
+	int r;
+
+	if (args->files.len && (args->words_len > 1 || args->all_of_kind))
+		return error_set(
+			err, ERR_INVALID, 0, "-f says what to delete: no kind, name or --all");
+	if (args->now + args->force + (args->grace_period > 0) > 1)
+		return error_set(err, ERR_INVALID, 0,
+			"--now, --force and --grace-period contradict: give one of them");
+	if (ctl_connect(ctl, err) < 0)
+		return -1;
+	r = args->files.len ? ctl_each_pod(ctl, delete_from_file, &e, err)
+			    : delete_words(ctl, &e, err);
+	if (r == 0)
+		r = ending_wait(ctl, &e, err);
+	ending_done(&e);
+	return r;
 }

@@ -172,18 +172,21 @@ static int describe_pod(struct ctl *ctl, const char *name, struct error *err)
 
 int ctl_describe(struct ctl *ctl, struct error *err)
 {
-	const struct args *args = ctl->args;
-	enum ctl_kind kind;
-	const char *name;
+	struct ctl_names names;
 
-	if (ctl_kind(args->words[1], &kind, &name, err) < 0 || ctl_connect(ctl, err) < 0)
+	if (ctl_names(ctl->args, &names, err) < 0 || ctl_connect(ctl, err) < 0)
 		return -1;
-	if (!name && args->words_len > 2)
-		name = args->words[2];
-	if (kind == CTL_PODS && name)
-		return describe_pod(ctl, name, err);
-	if (kind == CTL_PODS)
+	if (names.kind != CTL_PODS)
+		return error_set(err, ERR_UNSUPPORTED, 0,
+			"describe shows pods; for others use 'get %s -o yaml'",
+			ctl->args->words[1]);
+	if (names.len == 0)
 		return error_set(err, ERR_INVALID, 0, "describe which pod? give its name");
-	return error_set(err, ERR_UNSUPPORTED, 0,
-		"describe shows pods; for others use 'get %s -o yaml'", args->words[1]);
+	for (size_t i = 0; i < names.len; i++) {
+		if (i)
+			putchar('\n');
+		if (describe_pod(ctl, names.items[i], err) < 0)
+			return -1;
+	}
+	return 0;
 }

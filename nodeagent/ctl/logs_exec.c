@@ -47,8 +47,10 @@ int ctl_logs(struct ctl *ctl, struct error *err)
 		const Bulkhead__V1__PodLogsResponse *r = (Bulkhead__V1__PodLogsResponse *)message;
 
 		print_untrusted(stdout, r->data.data, r->data.len, terminal);
-		fflush(stdout);
 		ctl_free(message);
+		n = print_flush(err);
+		if (n < 0)
+			break;
 	}
 	client_call_free(call);
 	return n;
@@ -76,7 +78,10 @@ int ctl_exec(struct ctl *ctl, struct error *err)
 	start.tty = args->tty;
 	start.stdin = args->stdin_open;
 	start.term = (char *)(uintptr_t)(args->tty && term ? term : "");
-	if (stream_exec(ctl->client, &start, &stdio, &code, err) < 0)
+	if (stream_exec(ctl->client, &start, &stdio, &code, err) < 0) {
+		if (err->sys == EPIPE)
+			print_reader_gone();
 		return -1;
+	}
 	return code;
 }

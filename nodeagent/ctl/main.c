@@ -45,9 +45,9 @@ static const struct command commands[] = {
 		"apply -f FILE [--dry-run=server]", "run the pods of a manifest" },
 	{ "get", NULL, ctl_get, 2, ARGS_LIST_MAX,
 		SELECT | ARG(ALL) | ARG(OUTPUT) | ARG(WATCH) | ARG(NO_HEADERS),
-		"get pods|projects|secrets|nodes|images [NAME] [-o wide|json|yaml|name] [-w]",
+		"get pods|projects|secrets|nodes|images [NAME...] [-o wide|json|yaml|name] [-w]",
 		"list objects" },
-	{ "describe", NULL, ctl_describe, 2, 3, SELECT, "describe pod NAME",
+	{ "describe", NULL, ctl_describe, 2, ARGS_LIST_MAX, SELECT, "describe pod NAME...",
 		"a pod with its stages and events" },
 	{ "logs", NULL, ctl_logs, 2, 3,
 		SELECT | ARG(CONTAINER) | ARG(FOLLOW) | ARG(PREVIOUS) | ARG(TIMESTAMPS) |
@@ -58,17 +58,19 @@ static const struct command commands[] = {
 		"exec [-it] POD [-c CONTAINER] -- COMMAND [ARG...]",
 		"run a command in a container" },
 	{ "delete", NULL, ctl_delete, 1, ARGS_LIST_MAX,
-		SELECT | ARG(FILE) | ARG(GRACE) | ARG(NOW) | ARG(WAIT) | ARG(IGNORE_NOT_FOUND) |
-			ARG(TIMEOUT),
-		"delete pod|project|secret|image NAME | -f FILE", "delete objects" },
-	{ "wait", NULL, ctl_wait, 2, 3, SELECT | ARG(FOR) | ARG(TIMEOUT),
-		"wait pod NAME --for=condition=Ready|phase=PHASE|delete", "wait for a pod" },
+		SELECT | ARG(FILE) | ARG(GRACE) | ARG(NOW) | ARG(FORCE) | ARG(WAIT) |
+			ARG(IGNORE_NOT_FOUND) | ARG(ALL_OF_KIND) | ARG(TIMEOUT),
+		"delete pod|project|secret|image NAME... | pod|secret --all | -f FILE",
+		"delete objects" },
+	{ "wait", NULL, ctl_wait, 2, ARGS_LIST_MAX, SELECT | ARG(FOR) | ARG(TIMEOUT),
+		"wait pod NAME... --for=condition=Ready|phase=PHASE|delete", "wait for a pod" },
 	{ "image", NULL, ctl_image, 2, 3, ARG(NAME), "image import FILE|DIRECTORY|- [--name NAME]",
 		"verify and unpack an OCI or docker archive" },
 	{ "explain", NULL, ctl_explain, 1, 1, SELECT | ARG(FILE) | ARG(POLICY) | ARG(OUTPUT),
 		"explain -f FILE --policy LEVEL:VERSION | --project NAME",
 		"judge a manifest: Pod Security Standards offline, or the node's constraints" },
-	{ "version", NULL, ctl_version, 1, 1, ARG(CLIENT), "version [--client]", "versions" },
+	{ "version", NULL, ctl_version, 1, 1, ARG(CLIENT) | ARG(OUTPUT) | ARG(VERSION),
+		"version [--client] [-o json]", "versions" },
 	{ "completion", NULL, ctl_completion, 2, 2, 0, "completion bash",
 		"completion for a shell" },
 	{ "help", NULL, help_command, 1, 2, 0, "help [COMMAND]", "this" },
@@ -125,6 +127,14 @@ static int help_command(struct ctl *ctl, struct error *err)
 	return 0;
 }
 
+/* A project is a namespace, in kubectl's words. */
+static bool noun_fits(const char *noun, const char *word)
+{
+	return strcmp(noun, word) == 0 ||
+	       (strcmp(noun, "project") == 0 &&
+		       (strcmp(word, "namespace") == 0 || strcmp(word, "ns") == 0));
+}
+
 static const struct command *command_of(const struct args *args, struct error *err)
 {
 	const struct command *same_verb = NULL;
@@ -135,7 +145,7 @@ static const struct command *command_of(const struct args *args, struct error *e
 		if (strcmp(c->verb, args->words[0]) != 0)
 			continue;
 		same_verb = c;
-		if (!c->noun || (args->words_len > 1 && strcmp(c->noun, args->words[1]) == 0))
+		if (!c->noun || (args->words_len > 1 && noun_fits(c->noun, args->words[1])))
 			return c;
 	}
 	if (same_verb)
@@ -189,11 +199,15 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (args_parse(&args, argc, argv, &err) < 0)
 		return failed(argc, argv, &err);
+	if (args.version && args.words_len == 0)
+		args.words[args.words_len++] = "version";
 	if (args.words_len == 0) {
 		print_overview();
 		return args.help || argc == 1 ? CTL_OK : CTL_FAILED;
 	}
 	code = run(&args, &ctl, &err);
+	if (code >= 0 && print_flush(&err) < 0)
+		code = -1;
 	client_free(ctl.client);
 	ctl_free(ctl.context);
 	return code >= 0 ? code : failed(argc, argv, &err);

@@ -1,5 +1,7 @@
 #include "nodeagent/ctl/print.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -172,4 +174,35 @@ void print_untrusted(FILE *out, const void *data, size_t size, bool terminal)
 void print_text(FILE *out, const char *text)
 {
 	print_untrusted(out, text, strlen(text), isatty(fileno(out)));
+}
+
+void print_reader_gone(void)
+{
+	signal(SIGPIPE, SIG_DFL);
+	raise(SIGPIPE);
+	_exit(128 + SIGPIPE);
+}
+
+int print_flush(struct error *err)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	if (errno == EPIPE)
+		print_reader_gone();
+	return error_set(err, ERR_EXHAUSTED, errno, "cannot write the output");
+}
+
+int print_check_output(const char *output, struct error *err)
+{
+	static const char *const formats[] = { "json", "yaml", "wide", "name" };
+
+	if (!output)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		if (strcmp(output, formats[i]) == 0)
+			return 0;
+	}
+	return error_set(
+		err, ERR_INVALID, 0, "-o takes json, yaml, wide or name, not '%s'", output);
 }

@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define PRINT_COLUMNS_MAX 10
+#include "lib/error.h"
+
+#define PRINT_COLUMNS_MAX 12
 #define PRINT_AGE_SIZE    32
 
 /* A table that is filled row by row and printed with columns as wide as their content. */
@@ -41,5 +43,17 @@ void print_text(FILE *out, const char *text);
 
 /* Writes a text that is part of a line: all control characters as \xNN, wherever 'out' leads. */
 void print_escaped(FILE *out, const char *text);
+
+/*
+ * Sends standard output on its way. A reader that is gone ends the process, as SIGPIPE does by
+ * itself elsewhere; a full disk is an error.
+ */
+int print_flush(struct error *err);
+
+/* Ends the process as SIGPIPE does, for a command that found its reader gone. */
+void print_reader_gone(void) __attribute__((noreturn));
+
+/* Whether -o can be that (NULL: not given). Errors: ERR_INVALID. */
+int print_check_output(const char *output, struct error *err);
 
 #endif

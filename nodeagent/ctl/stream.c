@@ -226,7 +226,7 @@ int stream_exec(struct client *client, Bulkhead__V1__ExecStart *start,
 		return error_set(err, error_code_of(errno), errno, "cannot make an eventfd");
 	if (start->tty && !isatty(stdio->in))
 		return error_set(
-			err, ERR_INVALID, 0, "a terminal is wanted, but standard input is none");
+			err, ERR_INVALID, 0, "-t: standard input is no terminal; leave -t out");
 	s.wake_fd = wake;
 	if (start->tty)
 		window_of(stdio->in, &start->rows, &start->columns);

@@ -76,6 +76,34 @@ static void bad_flags_are_named(void **state)
 	assert_non_null(strstr(err.text, "--tail"));
 }
 
+static void names_of_one_kind(void **state)
+{
+	struct error err = { 0 };
+	struct ctl_names n;
+	struct args a;
+
+	(void)state;
+	assert_int_equal(PARSE(&a, &err, W("get"), W("po"), W("a"), W("b")), 0);
+	assert_int_equal(ctl_names(&a, &n, &err), 0);
+	assert_int_equal(n.kind, CTL_PODS);
+	assert_int_equal(n.len, 2);
+	assert_string_equal(n.items[1], "b");
+	assert_int_equal(PARSE(&a, &err, W("get"), W("ns/a"), W("project/b")), 0);
+	assert_int_equal(ctl_names(&a, &n, &err), 0);
+	assert_int_equal(n.kind, CTL_PROJECTS);
+	assert_string_equal(n.items[0], "a");
+	assert_string_equal(n.items[1], "b");
+	assert_int_equal(PARSE(&a, &err, W("get"), W("nodes")), 0);
+	assert_int_equal(ctl_names(&a, &n, &err), 0);
+	assert_int_equal(n.len, 0);
+	assert_int_equal(PARSE(&a, &err, W("get"), W("pod/a"), W("secret/b")), 0);
+	assert_int_equal(ctl_names(&a, &n, &err), -1);
+	assert_int_equal(PARSE(&a, &err, W("get"), W("pod/a"), W("b")), 0);
+	assert_int_equal(ctl_names(&a, &n, &err), -1);
+	assert_int_equal(PARSE(&a, &err, W("get"), W("pod/")), 0);
+	assert_int_equal(ctl_names(&a, &n, &err), -1);
+}
+
 static void durations(void **state)
 {
 	static const struct {
@@ -197,6 +225,7 @@ int main(void)
 		cmocka_unit_test(flags_in_every_spelling),
 		cmocka_unit_test(exec_keeps_what_is_behind_the_dashes),
 		cmocka_unit_test(bad_flags_are_named),
+		cmocka_unit_test(names_of_one_kind),
 		cmocka_unit_test(durations),
 		cmocka_unit_test(a_deadline_is_never_none),
 		cmocka_unit_test(ages),
