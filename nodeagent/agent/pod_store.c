@@ -20,6 +20,15 @@
 #define GONE     ".gone-"
 #define BAD      ".bad-"
 
+/*
+ * The next progress is written over one that is past, in blocks that it has already: a full disk
+ * must not keep a pod's end, which is what frees it, from being recorded. SPARE is for the first
+ * exchange, when there is no past one yet.
+ */
+#define NEXT       ".progress.next"
+#define SPARE      ".progress.spare"
+#define SPARE_SIZE 4096
+
 #define NAME_SIZE 64
 
 bool pod_uid_valid(const char *uid)
@@ -115,6 +124,49 @@ static int write_record(
 	return file_replace_at(dirfd, name, data, size, 0600, err);
 }
 
+static int spare_make(int dirfd, const char *name, struct error *err)
+{
+	cleanup_close int fd =
+		openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int e = fd < 0 ? errno : posix_fallocate(fd, 0, SPARE_SIZE);
+
+	return e ? error_set(err, error_code_of(e), e, "cannot make '%s'", name) : 0;
+}
+
+static int next_write(int dirfd, const void *data, size_t size, struct error *err)
+{
+	cleanup_close int fd =
+		openat(dirfd, NEXT, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0 || fd_write_all(fd, data, size, NULL) < 0 || ftruncate(fd, (off_t)size) < 0 ||
+		fsync(fd) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot write '" PROGRESS "'");
+	return 0;
+}
+
+/* What was PROGRESS becomes NEXT; at the first time SPARE does. */
+static int next_publish(int dirfd, struct error *err)
+{
+	if (renameat2(dirfd, NEXT, dirfd, PROGRESS, RENAME_EXCHANGE) == 0)
+		return 0;
+	if (errno != ENOENT || renameat(dirfd, NEXT, dirfd, PROGRESS) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot replace '" PROGRESS "'");
+	/* Without it the next write needs room, no more. */
+	renameat(dirfd, SPARE, dirfd, NEXT);
+	return 0;
+}
+
+static int write_progress(int dirfd, const ProtobufCMessage *message, struct error *err)
+{
+	cleanup_free uint8_t *data = NULL;
+	size_t size;
+
+	if (record_pack(message, &data, &size, err) < 0 || next_write(dirfd, data, size, err) < 0 ||
+		next_publish(dirfd, err) < 0)
+		return -1;
+	return sync_folder(dirfd, err);
+}
+
 /* The directory under its first name; file_replace_at() syncs both the file and the directory. */
 static int fill_new(
 	int folder_fd, const char *name, const Bulkhead__V1__PodFile *file, struct error *err)
@@ -125,7 +177,9 @@ static int fill_new(
 		return error_set(
 			err, error_code_of(errno), errno, "cannot make '" FOLDER "/%s'", name);
 	fd = pod_open(folder_fd, name, err);
-	return fd < 0 ? -1 : write_record(fd, FILE_POD, &file->base, err);
+	if (fd < 0 || spare_make(fd, NEXT, err) < 0 || spare_make(fd, SPARE, err) < 0)
+		return -1;
+	return write_record(fd, FILE_POD, &file->base, err);
 }
 
 int pod_store_add(int state_dirfd, const Bulkhead__V1__PodFile *file, struct error *err)
@@ -160,7 +214,7 @@ int pod_store_progress(int state_dirfd, const char *uid, const Bulkhead__V1__Pod
 	cleanup_close int folder_fd = folder_open(state_dirfd, err);
 	cleanup_close int fd = folder_fd < 0 ? -1 : pod_open(folder_fd, uid, err);
 
-	return fd < 0 ? -1 : write_record(fd, PROGRESS, &progress->base, err);
+	return fd < 0 ? -1 : write_progress(fd, &progress->base, err);
 }
 
 static int read_record(int dirfd, const char *name, const ProtobufCMessageDescriptor *desc,

@@ -27,7 +27,7 @@ int pod_store_prepare(int state_dirfd, struct error *err);
 /* Makes the directory of a new pod. On failure nothing is left. */
 int pod_store_add(int state_dirfd, const Bulkhead__V1__PodFile *file, struct error *err);
 
-/* Replaces the pod's progress. */
+/* Replaces the pod's progress. Needs no room on the disk unless it is larger than ever before. */
 int pod_store_progress(int state_dirfd, const char *uid, const Bulkhead__V1__PodProgress *progress,
 	struct error *err);
 

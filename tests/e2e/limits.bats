@@ -6,7 +6,11 @@ setup() {
 	source "$BATS_TEST_DIRNAME/node.bash"
 	node_place
 }
-teardown() { node_stop; }
+teardown() {
+	# A test that failed may leave the state on a file system of its own.
+	! mountpoint -q "$node_state" || umount -l "$node_state"
+	node_stop
+}
 
 # init, then one line of node.yaml changed before the node is started.
 small_node() {
@@ -107,4 +111,47 @@ shows() { bh get pods "$1" -n red -o wide --no-headers | grep -q "$2"; }
 	sleeper two red | bh apply -f -
 	eventually 10 grep -q 'two .*Running' "$log"
 	kill $watch
+}
+# Projects until the database has no room for one more; 100 of them it never has here.
+fill_database() {
+	local i
+	for i in $(seq 100); do
+		run bh create project "p$i"
+		[ "$status" = 0 ] || return 0
+	done
+	return 1
+}
+@test "all of the state on a full disk: each is refused by name, what runs goes on, and pods can be deleted" {
+	mkdir -m 700 "$node_state"
+	mount -t tmpfs -o size=24m tmpfs "$node_state"
+	node_start
+	node_image
+	bh create project red
+	sleeper one red | bh apply -f -
+	sleeper noise red | sed 's/\[sleep, "3600"\]/[sh, -c, "while echo xxxxxxxxxxxxxxxxxxxxxxx; do :; done"]/' | bh apply -f -
+	bh wait pod one noise -n red --for=condition=Ready --timeout=30s
+	dd if=/dev/zero of="$node_state/.fill" bs=4k 2>/dev/null || true
+	run bash -c "source '$BATS_TEST_DIRNAME/node.bash'; sleeper two red | bh apply -f -"
+	[ "$status" = 1 ]
+	[[ $output == *"pod 'two'"*'No space left'* ]]
+	run bh image import "$node_dir/busybox.tar" --name other:1
+	[ "$status" = 1 ]
+	[[ $output == *'No space left'* ]]
+	[ "$(bh get images -o name)" = image/busybox:demo ]
+	fill_database
+	echo "$output"
+	[[ $output == *'No space left'* ]]
+	[ "$(in_pod red one echo alive)" = alive ]
+	run bh logs noise -n red --tail=1
+	[[ $output == x* ]]
+	# The agent comes back on a full disk, and the way out of it is there.
+	kill -KILL "$(cat "$node_run/agent.pid")"
+	in_netns "$bh" up --state-dir "$node_state" 3>&-
+	bh delete pods one noise -n red --force --timeout=20s
+	rm "$node_state/.fill"
+	eventually 10 bh create project afterwards
+	sleeper two red | bh apply -f -
+	bh wait pod two -n red --for=condition=Ready --timeout=20s
+	in_netns "$bh" down --state-dir "$node_state" 3>&-
+	umount "$node_state"
 }

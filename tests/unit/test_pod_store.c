@@ -138,8 +138,11 @@ static void test_round_trip(void **ret)
 	assert_int_equal(read_progress->grace_seconds, 1);
 	bulkhead__v1__pod_file__free_unpacked(file, NULL);
 	bulkhead__v1__pod_progress__free_unpacked(read_progress, NULL);
-	/* Nothing but the two files, and none of it for others. */
-	assert_int_equal(count_names(s, "pods/" UID), 2);
+	/* Nothing but the two files and the next progress's room, and none of it for others. */
+	assert_int_equal(count_names(s, "pods/" UID), 3);
+	assert_int_equal(fstatat(s->dirfd, "pods/" UID "/.progress.next", &st, 0), 0);
+	assert_true(st.st_blocks > 0);
+	assert_int_equal(st.st_mode & 077, 0);
 	assert_int_equal(fstatat(s->dirfd, "pods", &st, 0), 0);
 	assert_int_equal(st.st_mode & 077, 0);
 	assert_int_equal(fstatat(s->dirfd, "pods/" UID "/pod", &st, 0), 0);
