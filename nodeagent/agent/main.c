@@ -40,6 +40,7 @@ struct options {
 	const char *config;
 	bool teardown;
 	bool purge;
+	bool check;
 };
 
 static int usage(const char *what)
@@ -48,6 +49,7 @@ static int usage(const char *what)
 		"bulkhead-agent: %s\n"
 		"usage: bulkhead-agent --config FILE\n"
 		"       bulkhead-agent --teardown --config FILE [--purge]\n"
+		"       bulkhead-agent --check --config FILE\n"
 		"'bulkhead init' writes FILE and starts the agent.\n",
 		what);
 	return 2;
@@ -59,6 +61,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "config", required_argument, NULL, 'c' },
 		{ "teardown", no_argument, NULL, 't' },
 		{ "purge", no_argument, NULL, 'p' },
+		{ "check", no_argument, NULL, 'k' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -74,6 +77,9 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'p':
 			o->purge = true;
 			break;
+		case 'k':
+			o->check = true;
+			break;
 		default:
 			return usage("unknown option");
 		}
@@ -84,6 +90,8 @@ static int parse(int argc, char **argv, struct options *o)
 		return usage("--config is missing");
 	if (o->purge && !o->teardown)
 		return usage("--purge goes with --teardown only");
+	if (o->check && o->teardown)
+		return usage("--check and --teardown: give one of them");
 	return 0;
 }
 
@@ -331,6 +339,20 @@ static int run(struct agent *agent, const struct options *options, struct error 
 	return serve(agent, err);
 }
 
+/* Says whether the file would do, to whoever is about to start a node with it. */
+static int check(const char *path)
+{
+	Bulkhead__V1__NodeConfig *config;
+	struct error err = { 0 };
+
+	if (config_load(path, &config, &err) < 0) {
+		fprintf(stderr, "bulkhead-agent: %s\n", err.text);
+		return 2;
+	}
+	bulkhead__v1__node_config__free_unpacked(config, NULL);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = { 0 };
@@ -342,6 +364,8 @@ int main(int argc, char **argv)
 		return r;
 	log_init("bulkhead-agent", getenv("BULKHEAD_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	agent.config_path = options.config;
+	if (options.check)
+		return check(options.config);
 	if (config_load(options.config, &agent.config, &err) < 0) {
 		log_error("%s", err.text);
 		return 2;

@@ -405,6 +405,27 @@ int ctl_up(struct ctl *ctl, struct error *err)
 	return wait_ready(state, pidfd, err);
 }
 
+/* Before there is anything to take back: flags that make no node leave nothing. */
+static int check_config(const struct args *args, const char *node, const char *state,
+	const char *run, const char *libexec, struct error *err)
+{
+	char program[PATH_MAX];
+	char file[PATH_MAX];
+	char *argv[] = { program, (char *)(uintptr_t) "--check", (char *)(uintptr_t) "--config",
+		file, NULL };
+	int r;
+
+	snprintf(program, sizeof(program), "%s/bulkhead-agent", libexec);
+	snprintf(file, sizeof(file), "%s/node.yaml", state);
+	r = write_config(args, node, state, run, libexec, err);
+	if (r == 0 && run_tool(argv, err) < 0)
+		r = error_set(err, ERR_INVALID, 0, "no node can be made of these flags");
+	unlink(file);
+	if (r < 0)
+		rmdir(state);
+	return r;
+}
+
 int ctl_init(struct ctl *ctl, struct error *err)
 {
 	const struct args *args = ctl->args;
@@ -436,6 +457,8 @@ int ctl_init(struct ctl *ctl, struct error *err)
 		return err->code ? -1
 				 : error_set(err, error_code_of(errno), errno, "cannot make %s",
 					   state);
+	if (check_config(args, node, state, run, libexec, err) < 0)
+		return -1;
 	printf("making keys and certificates for node %s\n", node);
 	fflush(stdout);
 	if (make_keys(args, node, state, libexec, err) < 0 ||

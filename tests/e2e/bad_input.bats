@@ -101,6 +101,23 @@ pod() { sleeper "${1:-bad}" "${2:-red}" "${3:-}"; }
 	[ "$status" = 1 ]
 	[[ $output == *'holds a node already'* ]]
 }
+@test "init with flags that make no node names the field and leaves nothing" {
+	local flags
+	for flags in '--cluster-network 10.0.0.0/30' '--cluster-network nonsense' '--bridge a-name-too-long-for-linux' \
+		'--cgroup-parent ../up' '--listen nowhere'; do
+		# shellcheck disable=SC2086 # two words
+		run in_netns "$bh" init --state-dir "$node_dir/other" --run-dir "$node_dir/other-run" --libexec-dir "$B" $flags
+		echo "$output"
+		[ "$status" = 1 ]
+		[ ! -e "$node_dir/other" ] && [ ! -e "$node_dir/other-run" ]
+		case $flags in
+		*network*) [[ $output == *cluster_network* ]] ;;
+		*bridge*) [[ $output == *bridge* ]] ;;
+		*cgroup*) [[ $output == *cgroup_parent* ]] ;;
+		*) [[ $output == *ADDRESS:PORT* ]] ;;
+		esac
+	done
+}
 @test "explain: 0 allowed, 1 denied, 2 invalid input" {
 	pod >"$node_dir/p.yaml"
 	run "$bh" explain -f "$node_dir/p.yaml" --policy baseline:v1.37 -o json
@@ -109,6 +126,10 @@ pod() { sleeper "${1:-bad}" "${2:-red}" "${3:-}"; }
 	run "$bh" explain -f "$node_dir/p.yaml" --policy restricted:v1.37 -o json
 	[ "$status" = 1 ]
 	[[ $output == *'"allowed": false'* && $output == *'"check": "runAsNonRoot"'* ]]
+	python3 -c 'import json, sys
+d = json.loads(sys.argv[1])
+assert list(d) == ["allowed", "violations"] and d["allowed"] is False, d
+assert all(list(v) == ["check", "field", "reason"] for v in d["violations"]), d' "$output"
 	echo 'not: a pod' >"$node_dir/p.yaml"
 	run "$bh" explain -f "$node_dir/p.yaml" --policy restricted:v1.37
 	[ "$status" = 2 ]
