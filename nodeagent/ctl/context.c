@@ -127,7 +127,7 @@ static int name_with_kind(struct ctl_names *names, const char *word, struct erro
 	if (names->len && kind != names->kind)
 		return error_set(err, ERR_INVALID, 0,
 			"'%s' is of another kind than the words before; one kind at a time", word);
-	if (!*name)
+	if (!name || !*name)
 		return error_set(err, ERR_INVALID, 0, "'%s' names nothing behind the '/'", word);
 	names->kind = kind;
 	names->items[names->len++] = name;

@@ -83,33 +83,43 @@ int ctl_wait_gone(struct ctl *ctl, const char *project, const char *name, const 
 }
 
 /* Pods whose end is still to be awaited: all are asked to end before the first is waited for. */
+struct ending_pod {
+	char *project;
+	char *name;
+};
+
 struct ending {
-	char **pods; /* "project/name" */
+	struct ending_pod *pods;
 	size_t len;
 	size_t cap;
 };
 
 static void ending_done(struct ending *e)
 {
-	for (size_t i = 0; i < e->len; i++)
-		free(e->pods[i]);
+	for (size_t i = 0; i < e->len; i++) {
+		free(e->pods[i].project);
+		free(e->pods[i].name);
+	}
 	free(e->pods);
 }
 
 static int ending_add(struct ending *e, const char *project, const char *name, struct error *err)
 {
+	struct ending_pod *pod;
+
 	if (e->len == e->cap) {
 		size_t cap = e->cap ? e->cap * 2 : 16;
-		char **pods = reallocarray(e->pods, cap, sizeof(*pods));
+		struct ending_pod *pods = reallocarray(e->pods, cap, sizeof(*pods));
 
 		if (!pods)
 			return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot wait for a pod");
 		e->pods = pods;
 		e->cap = cap;
 	}
-	if (asprintf(&e->pods[e->len], "%s/%s", project, name) < 0)
+	pod = &e->pods[e->len++];
+	*pod = (struct ending_pod){ strdup(project), strdup(name) };
+	if (!pod->project || !pod->name)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot wait for a pod");
-	e->len++;
 	return 0;
 }
 
@@ -119,12 +129,11 @@ static int ending_wait(struct ctl *ctl, const struct ending *e, struct error *er
 	uint64_t start = monotonic_usec();
 
 	for (size_t i = 0; i < e->len && !ctl->args->no_wait; i++) {
-		char *name = strchr(e->pods[i], '/');
+		const struct ending_pod *pod = &e->pods[i];
 		int64_t spent = (int64_t)((monotonic_usec() - start) / 1000000);
 		int64_t left = timeout < 0 ? -1 : timeout > spent ? timeout - spent : 0;
 
-		*name++ = '\0';
-		if (ctl_wait_gone(ctl, e->pods[i], name, NULL, left, err) < 0)
+		if (ctl_wait_gone(ctl, pod->project, pod->name, NULL, left, err) < 0)
 			return -1;
 	}
 	return 0;
