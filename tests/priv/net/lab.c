@@ -24,8 +24,9 @@
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 
-#define SCHEMA     "/usr/share/openvswitch/vswitch.ovsschema"
-#define START_MSEC 10000
+#define SCHEMA        "/usr/share/openvswitch/vswitch.ovsschema"
+#define START_MSEC    10000
+#define PING_EVERY_MS 250
 
 static _Noreturn void die(const char *what)
 {
@@ -395,16 +396,9 @@ static uint16_t checksum(const void *data, size_t size)
 	return (uint16_t) ~(sum + (sum >> 16));
 }
 
-bool pod_pings(struct lab *lab, const struct pod *pod, uint32_t address, int timeout_ms)
+/* Whether an answer to 'id' from 'address' comes to 'fd' before 'end'. */
+static bool answered(int fd, uint16_t id, uint32_t address, uint64_t end)
 {
-	cleanup_close int fd = pod_socket(lab, pod, AF_INET, SOCK_RAW, IPPROTO_ICMP);
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(address) };
-	struct icmphdr echo = { .type = ICMP_ECHO, .un.echo.id = htons((uint16_t)rand()) };
-	uint64_t end = lab_msec() + (uint64_t)timeout_ms;
-
-	echo.checksum = checksum(&echo, sizeof(echo));
-	if (sendto(fd, &echo, sizeof(echo), 0, (struct sockaddr *)&to, sizeof(to)) < 0)
-		return false;
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		int64_t left = (int64_t)(end - lab_msec());
@@ -416,9 +410,28 @@ bool pod_pings(struct lab *lab, const struct pod *pod, uint32_t address, int tim
 		if (left <= 0 || poll(&p, 1, (int)left) != 1)
 			return false;
 		if (recv(fd, &answer, sizeof(answer), 0) == sizeof(answer) &&
-			answer.icmp.type == ICMP_ECHOREPLY &&
-			answer.icmp.un.echo.id == echo.un.echo.id &&
+			answer.icmp.type == ICMP_ECHOREPLY && answer.icmp.un.echo.id == id &&
 			answer.ip.saddr == htonl(address))
 			return true;
 	}
+}
+
+bool pod_pings(struct lab *lab, const struct pod *pod, uint32_t address, int timeout_ms)
+{
+	cleanup_close int fd = pod_socket(lab, pod, AF_INET, SOCK_RAW, IPPROTO_ICMP);
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(address) };
+	struct icmphdr echo = { .type = ICMP_ECHO, .un.echo.id = htons((uint16_t)rand()) };
+	uint64_t end = lab_msec() + (uint64_t)timeout_ms;
+
+	echo.checksum = checksum(&echo, sizeof(echo));
+	/* The switch may look once more at a cached flow of an address's former pod. */
+	for (uint64_t now = lab_msec(); now < end; now = lab_msec()) {
+		uint64_t next = now + PING_EVERY_MS < end ? now + PING_EVERY_MS : end;
+
+		if (sendto(fd, &echo, sizeof(echo), 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+			return false;
+		if (answered(fd, echo.un.echo.id, address, next))
+			return true;
+	}
+	return false;
 }

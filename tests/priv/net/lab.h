@@ -70,7 +70,7 @@ unsigned pod_unplug(struct lab *lab, const char *uid);
 /* A socket made inside the pod. */
 int pod_socket(struct lab *lab, const struct pod *pod, int domain, int type, int protocol);
 
-/* One echo request and whether its answer came within 'timeout_ms'. */
+/* Echo requests, four a second, and whether an answer came within 'timeout_ms'. */
 bool pod_pings(struct lab *lab, const struct pod *pod, uint32_t address, int timeout_ms);
 
 /* Standard output of a command, at most 1 MiB; the caller frees. */
