@@ -62,9 +62,9 @@ lint: setup-quality
 
 .PHONY: bench
 bench: setup-quality
-	@$(VARIANT) all $(B)/tests/bench/bench_shim $(B)/tests/bench/now $(B)/tests/priv/workload
+	@$(VARIANT) all $(B)/tests/bench/bench_launch $(B)/tests/bench/now $(B)/tests/priv/workload
 	@B=$(B) tests/bench/run.sh
-$(B)/tests/bench/bench_shim: $(B)/tests/bench/bench_shim.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
+$(B)/tests/bench/bench_launch: $(B)/tests/bench/bench_launch.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
 

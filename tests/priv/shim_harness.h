@@ -146,8 +146,8 @@ static void tmpfs_add(struct pod *p, const char *name, int secret, uint32_t uid,
 	p->tmpfs_list[i] = &p->tmpfs[i];
 }
 
-/* Directories, layer and a default plan; nothing runs yet. */
-static void pod_init(struct pod *p)
+/* Directories and a default plan with an image's layer that is there; nothing runs yet. */
+static void pod_init_layer(struct pod *p, const char *layer)
 {
 	static int count;
 
@@ -158,12 +158,11 @@ static void pod_init(struct pod *p)
 	snprintf(p->uid, sizeof(p->uid), "%d-%d", getpid(), count++);
 	snprintf(p->state, sizeof(p->state), "%s/state", p->dir);
 	snprintf(p->logs, sizeof(p->logs), "%s/logs", p->dir);
-	snprintf(p->layer, sizeof(p->layer), "%s/layer", p->dir);
+	snprintf(p->layer, sizeof(p->layer), "%s", layer);
 	snprintf(p->socket, sizeof(p->socket), "%s/shim.sock", p->dir);
 	snprintf(p->cgroup, sizeof(p->cgroup), "bulkhead-test-%d/pod%s", getpid(), p->uid);
 	assert_int_equal(mkdir(p->state, 0700), 0);
 	assert_int_equal(mkdir(p->logs, 0750), 0);
-	layer_make(p->layer);
 	bulkhead__v1__sandbox_plan__init(&p->plan);
 	bulkhead__v1__cgroup_limits__init(&p->limits);
 	p->plan.pod_uid = p->uid;
@@ -194,6 +193,14 @@ static void pod_init(struct pod *p)
 	p->plan.n_etc_resolv = 1;
 	p->limits.pids_max = 256;
 	p->plan.limits = &p->limits;
+}
+
+/* The same with a layer of its own. */
+static void pod_init(struct pod *p)
+{
+	pod_init_layer(p, "");
+	snprintf(p->layer, sizeof(p->layer), "%s/layer", p->dir);
+	layer_make(p->layer);
 }
 
 static ProtobufCMessage *pod_recv(struct pod *p, enum ipc_type type, struct ipc_frame *frame)
@@ -313,6 +320,14 @@ static int pod_destroy(struct pod *p)
 	return status;
 }
 
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
 /* Removes everything, also after a failed test. */
 static void pod_done(struct pod *p)
 {
@@ -337,7 +352,7 @@ static void pod_done(struct pod *p)
 	if (root_fd >= 0)
 		close(root_fd);
 	if (p->dir[0])
-		run_host("rm -rf --one-file-system %s", p->dir);
+		assert_int_equal(nftw(p->dir, remove_one, 32, FTW_PHYS | FTW_DEPTH | FTW_MOUNT), 0);
 }
 
 static void box_init(struct box *b, struct pod *p, const char *name)
