@@ -62,13 +62,13 @@ lint: setup-quality
 
 .PHONY: bench
 bench: setup-quality
-	@$(VARIANT) all $(B)/tests/bench/bench_launch $(B)/tests/bench/now $(B)/tests/priv/workload
+	@$(VARIANT) all $(B)/tests/bench/bench_launch $(B)/tests/bench/now $(B)/tests/bench/neighbour $(B)/tests/priv/workload
 	@B=$(B) tests/bench/run.sh
 $(B)/tests/bench/bench_launch: $(B)/tests/bench/bench_launch.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
 
-$(B)/tests/bench/now: tests/bench/now.c
+$(B)/tests/bench/now $(B)/tests/bench/neighbour: $(B)/tests/bench/%: tests/bench/%.c
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -O2 $(WARNINGS) -static -o $@ $<
