@@ -58,7 +58,6 @@ const char *honour_mount_path(const struct honour_case *c);
 const char *honour_propagation(const struct honour_case *c);
 const char *honour_recursion(const struct honour_case *c);
 const char *honour_medium(const struct honour_case *c);
-const char *honour_size_limit(const struct honour_case *c);
 const char *honour_config_map(const struct honour_case *c);
 
 #endif

@@ -215,9 +215,11 @@ const char *honour_resource(const struct honour_case *c)
 {
 	const char *key = walk_key(c->value);
 
-	if (strcmp(key, "cpu") == 0 || strcmp(key, "memory") == 0)
+	if (strcmp(key, "cpu") == 0 || strcmp(key, "memory") == 0 ||
+		strcmp(key, "ephemeral-storage") == 0)
 		return NULL;
-	return "not honoured by this version, which limits cpu and memory; remove it";
+	return "not honoured by this version, which limits cpu, memory and ephemeral-storage; "
+	       "remove it";
 }
 
 const char *honour_resource_ref(const struct honour_case *c)
@@ -269,15 +271,6 @@ const char *honour_medium(const struct honour_case *c)
 }
 
 /* A directory on the node's disk has no quota yet. */
-const char *honour_size_limit(const struct honour_case *c)
-{
-	const K8sEmptyDirVolumeSource *e = (const K8sEmptyDirVolumeSource *)c->field->msg;
-
-	if (text_is(e->medium, "Memory"))
-		return NULL;
-	return "is not enforced on disk by this version; set medium to Memory or remove it";
-}
-
 const char *honour_config_map(const struct honour_case *c)
 {
 	const K8sConfigMapProjection *map = c->value;

@@ -10,6 +10,7 @@
 #include "nodeagent/agent/plan_ids.h"
 #include "nodeagent/agent/plan_resources.h"
 #include "nodeagent/agent/plan_security.h"
+#include "nodeagent/agent/plan_storage.h"
 #include "nodeagent/agent/plan_text.h"
 #include "nodeagent/agent/plan_volumes.h"
 
@@ -139,6 +140,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_f
 		map_fill(pod, plan, err) < 0 ||
 		sysctls_fill(spec->securitycontext, plan, err) < 0 ||
 		plan_limits_pod(spec, &plan->limits, err) < 0 ||
+		plan_storage(spec, plan, err) < 0 ||
 		plan_selinux_mount(node, pod, plan, err) < 0 ||
 		plan_hosts(pod, &plan->etc_hosts, &plan->n_etc_hosts, err) < 0 ||
 		plan_resolv(node, pod, plan, err) < 0)

@@ -57,7 +57,7 @@ static uint64_t round_up(uint64_t size)
 					     : (size + PLAN_PAGE - 1) / PLAN_PAGE * PLAN_PAGE;
 }
 
-static int size_limit(const K8sVolume *volume, int64_t *ret, struct error *err)
+int plan_size_limit(const K8sVolume *volume, int64_t *ret, struct error *err)
 {
 	const K8sQuantity *limit = volume->volumesource->emptydir->sizelimit;
 
@@ -81,7 +81,7 @@ static int memory_size(const struct plan_node *node, const K8sPodSpec *spec,
 	uint64_t size = node->memory_bytes;
 	int64_t limit;
 
-	if (plan_resources_pod(spec, &pod, err) < 0 || size_limit(volume, &limit, err) < 0)
+	if (plan_resources_pod(spec, &pod, err) < 0 || plan_size_limit(volume, &limit, err) < 0)
 		return -1;
 	if (pod.limit[PLAN_MEMORY] > 0 && (uint64_t)pod.limit[PLAN_MEMORY] < size)
 		size = (uint64_t)pod.limit[PLAN_MEMORY];

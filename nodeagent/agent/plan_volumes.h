@@ -21,6 +21,9 @@ enum plan_volume {
 	PLAN_VOLUME_DISK,   /* emptyDir on disk */
 };
 
+/* emptyDir.sizeLimit in bytes, 0 for none. */
+int plan_size_limit(const K8sVolume *volume, int64_t *ret, struct error *err);
+
 enum plan_volume plan_volume_kind(const K8sVolume *volume);
 
 /* The i-th volume that secretd writes, NULL when there are fewer; *ret_index is its place in spec.

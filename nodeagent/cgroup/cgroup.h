@@ -117,6 +117,12 @@ int cgroup_clone_fd(const struct cgroup *cgroup);
 int cgroup_oom_kills(const struct cgroup *cgroup, uint64_t *ret, struct error *err);
 
 /*
+ * Lifts the CPU quota of the group and those below: ending takes time on a CPU, too, and thousands of
+ * processes that share half of one are not gone for a minute. For a group that is to end.
+ */
+void cgroup_unthrottle(const struct cgroup *cgroup);
+
+/*
  * Kills every process of the group and below: cgroup.kill where v2 has it, else freezer and pidfds
  * until the group is empty. Does not wait for the processes to be reaped.
  */

@@ -142,11 +142,30 @@ static void sleep_ms(long ms)
 	nanosleep(&ts, NULL);
 }
 
+static int unthrottle(int dirfd, void *user, struct error *err)
+{
+	(void)user;
+	(void)err;
+	/* One of the two is there. */
+	if (file_poke_at(dirfd, "cpu.max", "max", NULL) < 0)
+		file_poke_at(dirfd, "cpu.cfs_quota_us", "-1", NULL);
+	return 0;
+}
+
+void cgroup_unthrottle(const struct cgroup *cgroup)
+{
+	int dirfd = cgroup_dirfd_of(cgroup, CGROUP_CPU);
+
+	if (dirfd >= 0)
+		group_each(dirfd, 0, unthrottle, NULL, NULL);
+}
+
 int cgroup_kill(const struct cgroup *cgroup, struct error *err)
 {
 	int v2_dirfd = cgroup_clone_fd(cgroup);
 	int procs_dirfd;
 
+	cgroup_unthrottle(cgroup);
 	if (v2_dirfd >= 0 && faccessat(v2_dirfd, "cgroup.kill", F_OK, 0) == 0 &&
 		file_poke_at(v2_dirfd, "cgroup.kill", "1", err) < 0)
 		return -1;

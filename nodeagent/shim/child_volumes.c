@@ -68,14 +68,18 @@ static int volume_open(struct launch *l, const Bulkhead__V1__Mount *m, struct er
 	cleanup_close int pod_fd = -1;
 	cleanup_free char *path = NULL;
 	char name[32];
-	int fd;
+	int fd, n;
 
 	if (m->kind == BULKHEAD__V1__MOUNT_KIND__MOUNT_TMPFS) {
 		snprintf(name, sizeof(name), "v%d", i);
 		fd = openat(l->pod_scratch_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		return fd < 0 ? error_set(err, ERR_INTERNAL, errno, "cannot open a tmpfs") : fd;
 	}
-	if (asprintf(&path, "volumes/%s", m->volume) < 0)
+	if (sandbox_is_limited(l->sandbox, m->volume))
+		n = asprintf(&path, SANDBOX_LIMITED "/%s/volumes/%s", m->volume, m->volume);
+	else
+		n = asprintf(&path, "volumes/%s", m->volume);
+	if (n < 0)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot open a volume");
 	pod_fd = open(l->sandbox->plan->pod_dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (pod_fd < 0)

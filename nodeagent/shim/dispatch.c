@@ -99,6 +99,8 @@ static void on_destroy(struct shim *shim, ProtobufCMessage **message, uint32_t s
 	shim->destroying = 1;
 	shim->destroy_serial = serial;
 	shim->destroy_deadline = monotonic_usec() + DESTROY_USEC;
+	if (shim->sandbox.cgroup_made)
+		cgroup_unthrottle(&shim->sandbox.cgroup);
 	for (struct container *c = shim->containers; c; c = c->next)
 		container_kill(c, SIGKILL, NULL);
 	dispatch_destroy_step(shim);

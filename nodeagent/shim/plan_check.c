@@ -8,6 +8,7 @@
 #include "lib/path.h"
 #include "nodeagent/shim/caps.h"
 #include "nodeagent/shim/sandbox.h"
+#include "nodeagent/shim/storage.h"
 #include "nodeagent/shim/sysctl.h"
 
 /* Absolute, and no part of it "", "." or "..": what is written is what is meant. */
@@ -96,6 +97,40 @@ static int map_check(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map, 
 	return 0;
 }
 
+static int limit_check(const char *what, uint64_t bytes, struct error *err)
+{
+	if (bytes >= STORAGE_MIN && bytes <= STORAGE_MAX)
+		return 0;
+	return error_set(err, ERR_INVALID, 0, "%s: %llu bytes; use %llu to %llu", what,
+		(unsigned long long)bytes, (unsigned long long)STORAGE_MIN,
+		(unsigned long long)STORAGE_MAX);
+}
+
+static int storage_check(const Bulkhead__V1__SandboxPlan *plan, struct error *err)
+{
+	if (plan->storage && limit_check("storage", plan->storage, err) < 0)
+		return -1;
+	if (plan->n_limited_volumes > SANDBOX_LIMITED_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"limited_volumes: %zu of them; a pod has at most %d",
+			plan->n_limited_volumes, SANDBOX_LIMITED_MAX);
+	for (size_t i = 0; i < plan->n_limited_volumes; i++) {
+		const Bulkhead__V1__LimitedVolume *v = plan->limited_volumes[i];
+
+		if (!name_is_dns_label(v->name))
+			return error_set(err, ERR_INVALID, 0,
+				"limited_volumes: '%.64s' is not a DNS label", v->name);
+		if (limit_check(v->name, v->size, err) < 0)
+			return -1;
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(plan->limited_volumes[k]->name, v->name) == 0)
+				return error_set(err, ERR_INVALID, 0,
+					"limited_volumes: '%s' is there twice", v->name);
+		}
+	}
+	return 0;
+}
+
 int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map, struct error *err)
 {
 	if (plan->share_process_namespace)
@@ -109,8 +144,8 @@ int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map
 			"hostname: '%.64s' is not a DNS name of at most %d characters",
 			plan->hostname, HOST_NAME_MAX - 1);
 	if (path_check("pod_dir", plan->pod_dir, err) < 0 ||
-		path_check("log_dir", plan->log_dir, err) < 0 || map_check(plan, map, err) < 0 ||
-		tmpfs_check(plan, err) < 0 ||
+		path_check("log_dir", plan->log_dir, err) < 0 || storage_check(plan, err) < 0 ||
+		map_check(plan, map, err) < 0 || tmpfs_check(plan, err) < 0 ||
 		lines_check("etc_hosts", plan->etc_hosts, plan->n_etc_hosts, err) < 0 ||
 		lines_check("etc_resolv", plan->etc_resolv, plan->n_etc_resolv, err) < 0)
 		return -1;

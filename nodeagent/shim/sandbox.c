@@ -14,9 +14,11 @@
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "lib/path.h"
+#include "nodeagent/shim/mnt.h"
 #include "nodeagent/shim/plan_check.h"
 #include "nodeagent/shim/sandbox_ns.h"
 #include "nodeagent/shim/selinux.h"
+#include "nodeagent/shim/storage.h"
 #include "nodeagent/shim/sys.h"
 #include "nodeagent/shim/tmpfs.h"
 
@@ -39,6 +41,7 @@ void sandbox_init(struct sandbox *sandbox)
 		.netlink_fd = -1,
 		.inet_fd = -1,
 		.pod_dirfd = -1,
+		.pod_lock_fd = -1,
 		.log_dirfd = -1,
 		.scratch_dirfd = -1 };
 }
@@ -60,7 +63,7 @@ static int pod_lock(const struct sandbox *s, struct error *err)
 #ifndef BULKHEAD_WEAK_LOCK
 	uint64_t end = monotonic_usec() + LOCK_USEC;
 
-	while (flock(s->pod_dirfd, LOCK_EX | LOCK_NB) < 0) {
+	while (flock(s->pod_lock_fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return error_set(err, ERR_INTERNAL, errno, "pod_dir: cannot lock '%s'",
 				s->plan->pod_dir);
@@ -73,13 +76,20 @@ static int pod_lock(const struct sandbox *s, struct error *err)
 	return 0;
 }
 
-static int open_directories(struct sandbox *s, struct error *err)
+static int pod_open(const struct sandbox *s, struct error *err)
 {
-	s->pod_dirfd = open(s->plan->pod_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->pod_dirfd < 0)
+	int fd = open(s->plan->pod_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
 		return error_set(err, error_code_of(errno), errno, "pod_dir: cannot open '%s'",
 			s->plan->pod_dir);
-	if (pod_lock(s, err) < 0)
+	return fd;
+}
+
+static int open_directories(struct sandbox *s, struct error *err)
+{
+	s->pod_lock_fd = pod_open(s, err);
+	if (s->pod_lock_fd < 0 || pod_lock(s, err) < 0)
 		return -1;
 	s->log_dirfd = open(s->plan->log_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->log_dirfd < 0)
@@ -136,6 +146,51 @@ static int attach(int dirfd, const char *name, int mount_fd, struct error *err)
 	at_fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (at_fd < 0 || sys_move_mount(mount_fd, at_fd) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot mount on '%s'", name);
+	return 0;
+}
+
+/* In this mount namespace the pod's directory is what the limit leaves of the disk. */
+static int limit_storage(struct sandbox *s, struct error *err)
+{
+	cleanup_close int fd = -1;
+
+#ifndef BULKHEAD_WEAK_STORAGE
+	if (s->plan->storage &&
+		(storage_make(s->pod_lock_fd, "storage.img", s->plan->storage, &fd, err) < 0 ||
+			mnt_attach(fd, s->pod_lock_fd, err) < 0))
+		return -1;
+#endif
+	s->pod_dirfd = pod_open(s, err);
+	return s->pod_dirfd < 0 ? -1 : 0;
+}
+
+static int limit_volume(const struct sandbox *s, int at_dirfd, const Bulkhead__V1__LimitedVolume *v,
+	struct error *err)
+{
+	cleanup_close int fd = -1;
+	char image[80];
+
+	snprintf(image, sizeof(image), "%s.img", v->name);
+	if (storage_make(s->pod_lock_fd, image, v->size, &fd, err) < 0 ||
+		attach(at_dirfd, v->name, fd, err) < 0)
+		return error_prefix(err, "emptyDir '%s'", v->name);
+	return 0;
+}
+
+static int limit_volumes(struct sandbox *s, struct error *err)
+{
+	struct mnt_owner root = { 0, 0 };
+	cleanup_close int fd = -1;
+
+	if (s->plan->n_limited_volumes == 0)
+		return 0;
+	fd = mnt_mkdir(s->pod_dirfd, SANDBOX_LIMITED, 0700, &root, err);
+	if (fd < 0)
+		return -1;
+	for (size_t i = 0; i < s->plan->n_limited_volumes; i++) {
+		if (limit_volume(s, fd, s->plan->limited_volumes[i], err) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -284,6 +339,8 @@ static int make_layer_map(struct sandbox *s, struct error *err)
 
 static const struct sandbox_step steps[] = {
 	{ "cgroups", make_cgroups, "first: the limits hold before anything of the pod exists" },
+	{ "storage", limit_storage, "before anything is written to the pod's directory" },
+	{ "limited volumes", limit_volumes, "on directories in it" },
 	{ "scratch", make_scratch, "carries the mount points of the next ones" },
 	{ "volumes", make_volumes, "before SANDBOX_READY, which hands secret ones to the agent" },
 	{ "files", make_files, "owned by the pod's root, so after the id map is known" },
@@ -333,14 +390,36 @@ int sandbox_up(struct sandbox *sandbox, Bulkhead__V1__SandboxPlan *plan, struct 
 static void close_all(struct sandbox *s)
 {
 	int *const fds[] = { &s->proc_fd, &s->user_fd, &s->net_fd, &s->ipc_fd, &s->uts_fd,
-		&s->layer_userns_fd, &s->netlink_fd, &s->inet_fd, &s->pod_dirfd, &s->log_dirfd,
-		&s->scratch_dirfd };
+		&s->layer_userns_fd, &s->netlink_fd, &s->inet_fd, &s->pod_dirfd, &s->pod_lock_fd,
+		&s->log_dirfd, &s->scratch_dirfd };
 
 	for (size_t i = 0; i < s->tmpfs_len; i++)
 		cleanup_close_fn(&s->tmpfs[i].dirfd);
 	free(s->tmpfs);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		cleanup_close_fn(fds[i]);
+}
+
+static void unmount(const struct sandbox *s, const char *name, const char *in_it)
+{
+	cleanup_free char *path = NULL;
+
+	if (asprintf(&path, "%s/%s%s", s->plan->pod_dir, name, in_it) < 0)
+		return;
+	umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+	rmdir(path);
+}
+
+static void unmount_all(struct sandbox *s)
+{
+	if (s->scratch_dirfd >= 0)
+		unmount(s, SANDBOX_DIR, "");
+	if (s->pod_dirfd < 0)
+		return;
+	for (size_t i = 0; i < s->plan->n_limited_volumes; i++)
+		unmount(s, SANDBOX_LIMITED "/", s->plan->limited_volumes[i]->name);
+	if (s->plan->storage)
+		umount2(s->plan->pod_dir, MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
 int sandbox_down(struct sandbox *sandbox, struct error *err)
@@ -354,14 +433,7 @@ int sandbox_down(struct sandbox *sandbox, struct error *err)
 		n = cgroup_reap(&sandbox->tree, sandbox->plan->cgroup, REAP_MS, err);
 		cgroup_tree_done(&sandbox->tree);
 	}
-	if (sandbox->scratch_dirfd >= 0) {
-		cleanup_free char *path = NULL;
-
-		if (asprintf(&path, "%s/" SANDBOX_DIR, sandbox->plan->pod_dir) > 0) {
-			umount2(path, MNT_DETACH);
-			rmdir(path);
-		}
-	}
+	unmount_all(sandbox);
 	close_all(sandbox);
 	bulkhead__v1__sandbox_plan__free_unpacked(sandbox->plan, NULL);
 	sandbox_init(sandbox);
@@ -380,6 +452,15 @@ size_t sandbox_fds(const struct sandbox *sandbox, int *ret)
 			ret[n++] = sandbox->tmpfs[i].dirfd;
 	}
 	return n;
+}
+
+int sandbox_is_limited(const struct sandbox *sandbox, const char *volume)
+{
+	for (size_t i = 0; i < sandbox->plan->n_limited_volumes; i++) {
+		if (strcmp(sandbox->plan->limited_volumes[i]->name, volume) == 0)
+			return 1;
+	}
+	return 0;
 }
 
 int sandbox_tmpfs_find(const struct sandbox *sandbox, const char *name)

@@ -18,6 +18,8 @@
 #include "nodeagent/shim/id_map.h"
 
 #define SANDBOX_DIR         ".shim"
+#define SANDBOX_LIMITED     "limited"
+#define SANDBOX_LIMITED_MAX 16 /* loop devices are the machine's */
 #define SANDBOX_FDS         3 /* netns, NETLINK_ROUTE, AF_INET */
 #define SANDBOX_TMPFS_MAX   64
 #define SANDBOX_SECRETS_MAX (IPC_FDS_MAX - SANDBOX_FDS) /* their descriptors go in one message */
@@ -44,7 +46,8 @@ struct sandbox {
 	int layer_userns_fd; /* image ids on disk -> the pod's */
 	int netlink_fd;
 	int inet_fd;
-	int pod_dirfd;
+	int pod_dirfd;     /* where containers' roots and volumes lie */
+	int pod_lock_fd;   /* pod_dir as the host has it: the same, unless 'storage' limits it */
 	int log_dirfd;
 	int scratch_dirfd; /* the private tmpfs on <pod_dir>/.shim */
 	struct cgroup_tree tree;
@@ -68,6 +71,9 @@ int sandbox_down(struct sandbox *sandbox, struct error *err);
 
 /* The descriptors of SANDBOX_READY in order; 'ret' has room for IPC_FDS_MAX. Borrowed. */
 size_t sandbox_fds(const struct sandbox *sandbox, int *ret);
+
+/* Whether an emptyDir of that name has a limit, and so lies below SANDBOX_LIMITED/<name>. */
+int sandbox_is_limited(const struct sandbox *sandbox, const char *volume);
 
 /* Index in plan->tmpfs, or -1. */
 int sandbox_tmpfs_find(const struct sandbox *sandbox, const char *name);

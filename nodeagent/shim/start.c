@@ -10,6 +10,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
+#include "lib/path.h"
 #include "nodeagent/shim/rootfs.h"
 #include "nodeagent/shim/shim.h"
 #include "nodeagent/shim/sys.h"
@@ -112,6 +113,24 @@ static int cgroup_prepare(struct shim *shim, struct container *c, struct error *
 	return cgroup_oom_kills(&c->cgroup, &c->oom_before, err);
 }
 
+/* Makes the directory of an emptyDir on disk, in what its limit leaves of it. */
+static int empty_dir_prepare(
+	const struct sandbox *s, const Bulkhead__V1__Mount *m, struct error *err)
+{
+	cleanup_close int limited_fd = -1;
+	cleanup_free char *path = NULL;
+
+	if (sandbox_is_limited(s, m->volume)) {
+		if (asprintf(&path, SANDBOX_LIMITED "/%s", m->volume) < 0)
+			return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot open a volume");
+		limited_fd = path_open_beneath(s->pod_dirfd, path, O_PATH | O_DIRECTORY, err);
+		if (limited_fd < 0)
+			return -1;
+	}
+	return rootfs_empty_dir(limited_fd >= 0 ? limited_fd : s->pod_dirfd, m->volume, s->root_uid,
+		s->root_gid, m->gid, s->plan->selinux_mount_label, err);
+}
+
 static int directories_prepare(struct shim *shim, struct container *c, struct error *err)
 {
 	const struct sandbox *s = &shim->sandbox;
@@ -121,8 +140,7 @@ static int directories_prepare(struct shim *shim, struct container *c, struct er
 		const Bulkhead__V1__Mount *m = c->plan->mounts[i];
 
 		if (m->kind == BULKHEAD__V1__MOUNT_KIND__MOUNT_EMPTY_DIR &&
-			rootfs_empty_dir(s->pod_dirfd, m->volume, s->root_uid, s->root_gid, m->gid,
-				s->plan->selinux_mount_label, err) < 0)
+			empty_dir_prepare(s, m, err) < 0)
 			return -1;
 	}
 	if (rootfs_prepare(

@@ -328,8 +328,8 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	return remove(path);
 }
 
-/* Removes everything, also after a failed test. */
-static void pod_done(struct pod *p)
+/* Kills the shim, and what of its pod is left in the kernel: as the agent does. */
+static void pod_kill(struct pod *p)
 {
 	struct cgroup_tree tree;
 	int root_fd = open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -344,6 +344,7 @@ static void pod_done(struct pod *p)
 	p->ipc = NULL;
 	for (size_t i = 0; i < p->fds_len; i++)
 		close(p->fds[i]);
+	p->fds_len = 0;
 	if (root_fd >= 0 && cgroup_tree_open(&tree, root_fd, NULL) == 0) {
 		snprintf(parent, sizeof(parent), "bulkhead-test-%d", getpid());
 		cgroup_reap(&tree, parent, 3000, NULL);
@@ -351,6 +352,12 @@ static void pod_done(struct pod *p)
 	}
 	if (root_fd >= 0)
 		close(root_fd);
+}
+
+/* Removes everything, also after a failed test. */
+static void pod_done(struct pod *p)
+{
+	pod_kill(p);
 	if (p->dir[0])
 		assert_int_equal(nftw(p->dir, remove_one, 32, FTW_PHYS | FTW_DEPTH | FTW_MOUNT), 0);
 }
