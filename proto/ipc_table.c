@@ -50,6 +50,8 @@ static const struct ipc_row table[] = {
 	ROW(SHIM_DESTROYED, IPC_SHIM, IPC_AGENT, 0, 0),
 	ROW(VOLUME_RESIZE, IPC_AGENT, IPC_SHIM, 0, 0),
 	ROW(VOLUME_RESIZED, IPC_SHIM, IPC_AGENT, 0, 0),
+	ROW(DRIFT_CHECK, IPC_AGENT, IPC_SHIM, 0, 0),
+	ROW(DRIFT, IPC_SHIM, IPC_AGENT, 0, 0),
 };
 
 /* Which message each type carries; kept apart because lib/ knows no protobuf. */
@@ -90,6 +92,8 @@ static const ProtobufCMessageDescriptor *const carried[IPC_TYPE_END] = {
 	[IPC_SHIM_DESTROYED] = &bulkhead__v1__shim_destroyed__descriptor,
 	[IPC_VOLUME_RESIZE] = &bulkhead__v1__volume_resize__descriptor,
 	[IPC_VOLUME_RESIZED] = &bulkhead__v1__volume_resized__descriptor,
+	[IPC_DRIFT_CHECK] = &bulkhead__v1__drift_check__descriptor,
+	[IPC_DRIFT] = &bulkhead__v1__drift__descriptor,
 };
 
 int ipc_table_connect(

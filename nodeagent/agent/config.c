@@ -203,6 +203,7 @@ static const struct number_field {
 	{ FIELD(userns_slices), 1, UINT32_MAX / USERNS_SLICE_SIZE },
 	{ FIELD(image_base), USERNS_SLICE_SIZE, UINT32_MAX - USERNS_SLICE_SIZE },
 	{ FIELD(max_pods), 1, CONFIG_PODS_MAX },
+	{ FIELD(drift_interval), 0, CONFIG_DRIFT_INTERVAL_MAX },
 };
 
 static uint32_t number_at(const Bulkhead__V1__NodeConfig *config, size_t offset)

@@ -8,11 +8,13 @@
 #include "bulkhead/v1/config.pb-c.h"
 #include "lib/error.h"
 
-#define CONFIG_SIZE_MAX      65536
-#define CONFIG_RUN_DIR_MAX   48 /* sockets lie below it, and their paths end at 107 bytes */
-#define CONFIG_STATE_DIR_MAX 200
-#define CONFIG_PODS_MAX      1000
-#define USERNS_SLICE_SIZE    65536u
+#define CONFIG_SIZE_MAX           65536
+#define CONFIG_RUN_DIR_MAX        48 /* sockets lie below it, and their paths end at 107 bytes */
+#define CONFIG_STATE_DIR_MAX      200
+#define CONFIG_PODS_MAX           1000
+#define CONFIG_DRIFT_INTERVAL     30 /* seconds */
+#define CONFIG_DRIFT_INTERVAL_MAX 3600
+#define USERNS_SLICE_SIZE         65536u
 
 /* The caller frees *ret with bulkhead__v1__node_config__free_unpacked(). */
 int config_load(const char *path, Bulkhead__V1__NodeConfig **ret, struct error *err);

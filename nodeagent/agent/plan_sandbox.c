@@ -6,6 +6,7 @@
 #include "auth/pod_view.h"
 #include "auth/safe_sysctl.h"
 #include "lib/cleanup.h"
+#include "nodeagent/agent/config.h"
 #include "nodeagent/agent/plan_etc.h"
 #include "nodeagent/agent/plan_ids.h"
 #include "nodeagent/agent/plan_resources.h"
@@ -136,6 +137,8 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_f
 
 	plan->share_process_namespace = spec->shareprocessnamespace;
 	plan->image_base = node->config->image_base;
+	plan->drift_interval =
+		node->config->drift_interval ? node->config->drift_interval : CONFIG_DRIFT_INTERVAL;
 	if (host_check(spec, err) < 0 || names_fill(node, pod, plan, err) < 0 ||
 		map_fill(pod, plan, err) < 0 ||
 		sysctls_fill(spec->securitycontext, plan, err) < 0 ||

@@ -72,6 +72,7 @@ void pod_free(struct pod *pod)
 	if (!pod)
 		return;
 	streams_end(pod, NULL);
+	pod_drift_end(pod);
 	shim_free(pod->shim);
 	pod_net_done(pod);
 	pod_volumes_done(pod);
@@ -314,6 +315,7 @@ static void reap_cgroup(struct pod *pod)
 static void do_release(struct pod *pod)
 {
 	timer_stop(pod->timer);
+	pod_drift_end(pod);
 	shim_free(pod->shim);
 	pod->shim = NULL;
 	pod_volumes_done(pod);

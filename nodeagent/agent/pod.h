@@ -27,13 +27,24 @@
 #include "nodeagent/agent/watch.h"
 #include "proto/k8s.h"
 
-#define POD_RECORDS_MAX  32 /* events kept of a pod; the oldest goes first */
-#define POD_PATH_SIZE    512
-#define POD_STREAMS_MAX  256 /* logs and execs of one pod under way */
-#define POD_ADDRESS_SIZE 64
+#define POD_RECORDS_MAX      32 /* events kept of a pod; the oldest goes first */
+#define POD_PATH_SIZE        512
+#define POD_STREAMS_MAX      256 /* logs and execs of one pod under way */
+#define POD_ADDRESS_SIZE     64
+#define POD_DRIFT_CALLS_MAX  64 /* that wait for one pod's comparison */
+#define POD_DRIFT_EVENTS_MAX 8  /* differences told one by one; more are counted in one event */
 
 struct pod;
-struct stream; /* methods_stream.c */
+struct stream;     /* methods_stream.c */
+struct drift_call; /* pod_drift.c */
+
+/* What the shim said last of drift. */
+struct pod_drift {
+	Bulkhead__V1__Drift *last; /* NULL: nothing yet; owned */
+	int64_t since_usec;        /* it differs, or is well again */
+	struct drift_call *calls;
+	size_t calls_len;
+};
 
 /* All pods; pods.c. */
 struct pods {
@@ -166,6 +177,7 @@ struct pod {
 	bool changed; /* and will be told of this */
 	struct stream *streams;
 	size_t streams_len;
+	struct pod_drift drift;
 };
 
 /* ---- pod.c --------------------------------------------------------------------------------- */
@@ -288,6 +300,19 @@ void pod_records_done(struct pod *pod);
 int pod_status_fill(struct pod *pod, struct error *err);
 /* The caller frees *ret; its 'pod' is borrowed from the pod and must be taken out before. */
 int pod_describe(struct pod *pod, Bulkhead__V1__DescribePodResponse **ret, struct error *err);
+
+/* ---- pod_drift.c --------------------------------------------------------------------------- */
+
+/* The shim's report: events for what is new and what is well again, answers to who asked. */
+void pod_drift_take(struct pod *pod, const Bulkhead__V1__Drift *message);
+/* Differences known now; *ret_text (may be NULL) the first one, to be freed. */
+size_t pod_drift_count(const struct pod *pod, char **ret_text);
+/* The connection was made anew: what was asked may be lost. */
+void pod_drift_again(struct pod *pod);
+/* A container ended: what differed of it is over. */
+void pod_drift_forget(struct pod *pod, const char *container);
+/* Nothing runs any more: who waits is told. */
+void pod_drift_end(struct pod *pod);
 
 /* ---- pods.c -------------------------------------------------------------------------------- */
 

@@ -64,6 +64,7 @@ static int on_state(struct pod *pod, struct ipc_frame *frame, const ProtobufCMes
 	const Bulkhead__V1__ShimState *state = (const Bulkhead__V1__ShimState *)message;
 	enum pod_state before = pod->state;
 
+	pod_drift_again(pod);
 	if (state->sandbox && take_fds(pod, frame, err) < 0)
 		return -1;
 	if (before == POD_ADOPTING) {
@@ -122,6 +123,7 @@ static int on_exited(struct pod *pod, struct ipc_frame *frame, const ProtobufCMe
 {
 	(void)frame;
 	(void)err;
+	pod_drift_forget(pod, ((const Bulkhead__V1__ContainerExited *)message)->name);
 	pod_container_exited(pod, (const Bulkhead__V1__ContainerExited *)message);
 	return 0;
 }
@@ -157,6 +159,15 @@ static int on_destroyed(struct pod *pod, struct ipc_frame *frame, const Protobuf
 	return 0;
 }
 
+static int on_drift(struct pod *pod, struct ipc_frame *frame, const ProtobufCMessage *message,
+	struct error *err)
+{
+	(void)frame;
+	(void)err;
+	pod_drift_take(pod, (const Bulkhead__V1__Drift *)message);
+	return 0;
+}
+
 static const struct {
 	enum ipc_type type;
 	int (*handle)(struct pod *pod, struct ipc_frame *frame, const ProtobufCMessage *message,
@@ -171,6 +182,7 @@ static const struct {
 	{ IPC_EXEC_STARTED, on_exec_started },
 	{ IPC_EXEC_EXITED, on_exec_exited },
 	{ IPC_SHIM_DESTROYED, on_destroyed },
+	{ IPC_DRIFT, on_drift },
 };
 
 static int on_frame(

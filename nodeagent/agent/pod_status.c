@@ -218,6 +218,7 @@ int pod_status_fill(struct pod *pod, struct error *err)
 	size_t len = pod->containers_len;
 	cleanup_free struct status_container *all = calloc(len, sizeof(*all));
 	cleanup_free char(*ids)[ID_SIZE] = calloc(len, sizeof(*ids));
+	cleanup_free char *drift = NULL;
 	char node[ERROR_TEXT_SIZE];
 	struct status_pod facts = {
 		.pod = pod->object,
@@ -229,11 +230,15 @@ int pod_status_fill(struct pod *pod, struct error *err)
 		.host_ip = pod->pods->facts.address,
 		.started_usec = pod->file->accepted_usec,
 		.ready_since_usec = pod->ready_since_usec,
+		.drift_known = pod->drift.last != NULL,
+		.drift_since_usec = pod->drift.since_usec,
 		.containers_len = len,
 	};
 
 	if (!all || !ids)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot fill a status");
+	pod_drift_count(pod, &drift);
+	facts.drift = drift;
 	for (size_t i = 0; i < len; i++)
 		fill_container(&pod->containers[i], &all[i], ids[i]);
 	if (!facts.message)

@@ -210,6 +210,19 @@ static int add_ready(
 	return condition_add(status, type, &v, err);
 }
 
+/* Our own: absent until something differed or somebody asked. */
+static int add_drift(const struct facts *f, K8sPodStatus *status, struct error *err)
+{
+	const struct verdict v = { .yes = f->in->drift != NULL,
+		.reason = f->in->drift ? "Drift" : "AsAdmitted",
+		.message = (char *)(uintptr_t)f->in->drift,
+		.since_usec = f->in->drift_since_usec };
+
+	if (!f->in->drift_known || final(f))
+		return 0;
+	return condition_add(status, "bulkhead/Drift", &v, err);
+}
+
 static int conditions_fill(const struct facts *f, K8sPodStatus *status, struct error *err)
 {
 	const struct verdict sandbox = {
@@ -222,7 +235,9 @@ static int conditions_fill(const struct facts *f, K8sPodStatus *status, struct e
 		add_initialized(f, status, err) < 0 || add_ready(f, status, "Ready", err) < 0 ||
 		add_ready(f, status, "ContainersReady", err) < 0)
 		return -1;
-	return condition_add(status, "PodScheduled", &scheduled, err);
+	if (condition_add(status, "PodScheduled", &scheduled, err) < 0)
+		return -1;
+	return add_drift(f, status, err);
 }
 
 static int addresses_fill(const struct status_pod *in, K8sPodStatus *status, struct error *err)

@@ -51,6 +51,9 @@ struct status_pod {
 	const char *message;
 	const char *pod_ip; /* "" unknown */
 	const char *host_ip;
+	bool drift_known;  /* it was compared with what was admitted */
+	const char *drift; /* what differs, or NULL */
+	int64_t drift_since_usec;
 	int64_t started_usec;                      /* accepted at */
 	int64_t ready_since_usec;                  /* the pod became Ready; 0 it is not */
 	const struct status_container *containers; /* init ones first, as in the spec */

@@ -97,6 +97,12 @@ int cgroup_limit(
 	const struct cgroup *cgroup, const struct cgroup_limits *limits, struct error *err);
 
 /*
+ * The group's files that set something ("memory.max=max" a line, in all hierarchies), for comparing
+ * with what they say later. The caller frees *ret.
+ */
+int cgroup_values_read(const struct cgroup *cgroup, char **ret, struct error *err);
+
+/*
  * Denies every device but null, zero, full, random, urandom, tty, console, ptmx and pts: v1
  * devices.deny/allow, v2 a BPF program. For a group without children; they inherit it.
  */

@@ -13,6 +13,7 @@
 #define CTL_OK      0
 #define CTL_FAILED  1
 #define CTL_INVALID 2 /* explain: the input is not a valid manifest */
+#define CTL_DRIFT   3 /* drift: something differs from what was admitted */
 
 struct ctl {
 	const struct args *args;
@@ -72,6 +73,7 @@ int ctl_create_project(struct ctl *ctl, struct error *err);
 int ctl_create_secret(struct ctl *ctl, struct error *err);
 int ctl_get(struct ctl *ctl, struct error *err);
 int ctl_describe(struct ctl *ctl, struct error *err);
+int ctl_drift(struct ctl *ctl, struct error *err);
 int ctl_logs(struct ctl *ctl, struct error *err);
 int ctl_exec(struct ctl *ctl, struct error *err);
 int ctl_delete(struct ctl *ctl, struct error *err);

@@ -188,6 +188,7 @@ static int write_config(const struct args *args, const char *node, const char *s
 	config.seccomp_dir = seccomp;
 	config.token_issuer = issuer;
 	config.max_pods = 250;
+	config.drift_interval = 30;
 	return write_message(state, "node.yaml", &config.base,
 		"# Written by 'bulkhead init'; read by bulkhead-agent when it starts.\n", 0600,
 		err);

@@ -49,6 +49,10 @@ static const struct command commands[] = {
 		"list objects" },
 	{ "describe", NULL, ctl_describe, 2, ARGS_LIST_MAX, SELECT, "describe pod NAME...",
 		"a pod with its stages and events" },
+	{ "drift", NULL, ctl_drift, 1, ARGS_LIST_MAX,
+		SELECT | ARG(ALL) | ARG(ALL_OF_KIND) | ARG(OUTPUT),
+		"drift POD... | --all | -A [-o json|yaml]",
+		"compare running containers with what was admitted" },
 	{ "logs", NULL, ctl_logs, 2, 3,
 		SELECT | ARG(CONTAINER) | ARG(FOLLOW) | ARG(PREVIOUS) | ARG(TIMESTAMPS) |
 			ARG(TAIL) | ARG(SINCE) | ARG(LIMIT_BYTES),

@@ -135,6 +135,7 @@ static int hand_back(struct launch *l, struct error *err)
 		[LAUNCH_MNT_NS] = "self/ns/mnt",
 		[LAUNCH_PID_NS] = "self/ns/pid",
 		[LAUNCH_CGROUP_NS] = "self/ns/cgroup",
+		[LAUNCH_MOUNTS] = "self/mountinfo",
 	};
 	int fds[LAUNCH_FDS];
 

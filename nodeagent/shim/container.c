@@ -73,6 +73,7 @@ static void output_end(struct shim *shim, struct container *c)
 
 static void fds_close(struct container *c)
 {
+	drift_container_end(c);
 	for (int i = 0; i < LAUNCH_FDS; i++) {
 		cleanup_close_fn(&c->fds[i]);
 		c->fds[i] = -1;
@@ -206,6 +207,7 @@ static void report_take(struct shim *shim, struct container *c, struct launch_re
 		c->ready = 1;
 		c->user = report->user;
 		memcpy(c->fds, fds, fds_len * sizeof(int));
+		drift_container_start(shim, c);
 		/* The user is known with the next report only; nothing joins before the exec. */
 		if (c->plan->tty && tty_take(shim, c, &c->error) < 0)
 			container_kill(c, SIGKILL, NULL);

@@ -29,6 +29,7 @@ static void on_sandbox_plan(struct shim *shim, ProtobufCMessage **message, uint3
 		ready.error = &error;
 	} else {
 		fds_len = sandbox_fds(&shim->sandbox, fds);
+		drift_start(shim);
 	}
 	ready.usec = monotonic_usec() - start;
 	shim_send(shim, IPC_SANDBOX_READY, serial, &ready.base, fds, fds_len);
@@ -61,6 +62,7 @@ static void on_volume_resize(struct shim *shim, ProtobufCMessage **message, uint
 		ipc_error_pack(&err, &error);
 		resized.error = &error;
 	}
+	drift_mounts_changed(shim);
 	shim_send(shim, IPC_VOLUME_RESIZED, serial, &resized.base, NULL, 0);
 }
 
@@ -93,10 +95,17 @@ static void on_exec_kill(struct shim *shim, ProtobufCMessage **message, uint32_t
 	exec_kill(shim, ((const Bulkhead__V1__ExecKill *)*message)->id);
 }
 
+static void on_drift_check(struct shim *shim, ProtobufCMessage **message, uint32_t serial)
+{
+	(void)message;
+	drift_check(shim, 1, serial);
+}
+
 static void on_destroy(struct shim *shim, ProtobufCMessage **message, uint32_t serial)
 {
 	(void)message;
 	shim->destroying = 1;
+	drift_stop(shim);
 	shim->destroy_serial = serial;
 	shim->destroy_deadline = monotonic_usec() + DESTROY_USEC;
 	if (shim->sandbox.cgroup_made)
@@ -117,6 +126,7 @@ static const struct {
 	{ IPC_CONTAINER_KILL, on_container_kill },
 	{ IPC_EXEC_PLAN, on_exec_plan },
 	{ IPC_EXEC_KILL, on_exec_kill },
+	{ IPC_DRIFT_CHECK, on_drift_check },
 	{ IPC_SHIM_DESTROY, on_destroy },
 };
 
@@ -225,4 +235,5 @@ void dispatch_state_send(struct shim *shim)
 	message.containers = states;
 	message.n_containers = n;
 	shim_send(shim, IPC_SHIM_STATE, 0, &message.base, fds, fds_len);
+	drift_tell(shim);
 }

@@ -23,6 +23,7 @@ enum launch_fd {
 	LAUNCH_MNT_NS,
 	LAUNCH_PID_NS,
 	LAUNCH_CGROUP_NS,
+	LAUNCH_MOUNTS, /* /proc/PID/mountinfo: the namespace's table, whatever the process does */
 	LAUNCH_DEVPTS, /* root of the container's devpts */
 	LAUNCH_NULL,   /* its null device */
 	LAUNCH_MASTER, /* pty master, with a tty only */

@@ -51,6 +51,9 @@ struct container {
 	struct user user;
 	int ready;          /* LAUNCH_READY came */
 	struct error error; /* why it did not start */
+	struct container_drift *drift; /* NULL: not running; drift_watch.c */
+	size_t filters_len;            /* loaded into it */
+	uint64_t filters_hash;
 	int pid;
 	uint64_t received, cloned, mounted, exec;
 	uint64_t started_at;
@@ -84,6 +87,9 @@ struct shim {
 	struct seccomp_cache seccomp;
 	struct container *containers;
 	struct exec *execs;
+	struct source drift_timer;
+	char *pod_values;             /* cgroup_values_read() of the pod's cgroup at its start */
+	struct drift_list *pod_drift; /* what was told of it; NULL: as admitted */
 	int destroying;
 	uint32_t destroy_serial;
 	uint64_t destroy_deadline;
@@ -128,6 +134,22 @@ void container_free(struct shim *shim, struct container *container);
 void container_started_fill(const struct container *c, Bulkhead__V1__ContainerStarted *started,
 	Bulkhead__V1__LaunchTimes *times, Bulkhead__V1__Error *error);
 void container_exited_fill(const struct container *c, Bulkhead__V1__ContainerExited *exited);
+
+/*
+ * drift_watch.c: the timer that compares running containers with what was admitted. Nothing here
+ * fails a pod: what cannot be read is told as a difference.
+ */
+void drift_start(struct shim *shim);
+/* The container's process is about to run its program: all that is recorded of it, is now. */
+void drift_container_start(struct shim *shim, struct container *c);
+void drift_container_end(struct container *c);
+/* Compares now, and tells when asked or when it differs from what was told last. */
+void drift_check(struct shim *shim, int asked, uint32_t serial);
+/* Tells an agent that came anew what it missed. */
+void drift_tell(struct shim *shim);
+/* A tmpfs of the pod was made larger on purpose: the tables are recorded anew. */
+void drift_mounts_changed(struct shim *shim);
+void drift_stop(struct shim *shim);
 
 /* start.c: everything between a plan and the clone. */
 int container_start(struct shim *shim, struct container *container, struct error *err);

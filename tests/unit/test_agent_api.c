@@ -130,6 +130,7 @@ HANDLER(method_list_pods)
 HANDLER(method_watch_pods)
 HANDLER(method_delete_pod)
 HANDLER(method_describe_pod)
+HANDLER(method_pod_drift)
 HANDLER(method_pod_logs)
 HANDLER(method_exec)
 HANDLER(method_create_project)
@@ -393,7 +394,7 @@ static void no_method_mistakes_the_project(void **state)
 			fail_msg("%s in project blue was allowed", row->name);
 		methods++;
 	}
-	assert_int_equal(methods, 8);
+	assert_int_equal(methods, 9);
 }
 
 static void what_is_not_a_call_is_refused(void **state)
