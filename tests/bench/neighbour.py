@@ -17,11 +17,11 @@ spec:
   - name: main
     image: busybox:demo
     command: [/bin/sh, -c, "until [ -e /tmp/go ]; do sleep 0.1; done; exec /tmp/neighbour %s"]
-    resources: {requests: {cpu: 500m}, limits: {cpu: 500m, memory: 64Mi}}
+    resources: {requests: {cpu: 500m}, limits: {cpu: 500m, memory: 64Mi, ephemeral-storage: 64Mi}}
     volumeMounts: [{name: tmp, mountPath: /tmp}]
   volumes: [{name: tmp, emptyDir: {}}]
 """
-ATTACKS = ["cpu", "memory", "fork", "log", "files", "inotify"]
+ATTACKS = ["cpu", "memory", "fork", "log", "files", "inotify", "disk"]
 
 
 def bulkhead(*args, **kwargs):
