@@ -31,12 +31,42 @@ union control {
 	struct cmsghdr align;
 };
 
+/* Room for one more, so that a second descriptor is seen, and closed: the kernel fills up padding.
+ */
+union received {
+	char buffer[CMSG_SPACE(2 * sizeof(int))];
+	struct cmsghdr align;
+};
+
 /* ---- the connector's side ------------------------------------------------------------------ */
 
-/* Receives a target's number and a socket (-1: none came). 0 when the other side ended. */
+/* The one descriptor of a message; more than one are closed, all of them, and none is returned. */
+static int take_one(struct msghdr *message)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(message);
+	int fds[2] = { -1, -1 };
+	size_t len;
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return -1;
+	len = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(fds, CMSG_DATA(c), len > ARRAY_LEN(fds) ? sizeof(fds) : len * sizeof(int));
+	if (len == 1)
+		return fds[0];
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	return -1;
+}
+
+/*
+ * Receives a target's number and a socket (-1: none came, or more than one). 0 when the other side
+ * ended.
+ */
 static int receive_request(int fd, uint8_t *ret_target, int *ret_socket)
 {
-	union control control;
+	union received control;
 	struct iovec iov = { ret_target, 1 };
 	struct msghdr message = {
 		.msg_iov = &iov,
@@ -44,7 +74,6 @@ static int receive_request(int fd, uint8_t *ret_target, int *ret_socket)
 		.msg_control = control.buffer,
 		.msg_controllen = sizeof(control.buffer),
 	};
-	const struct cmsghdr *c;
 	ssize_t n;
 
 	do
@@ -52,10 +81,7 @@ static int receive_request(int fd, uint8_t *ret_target, int *ret_socket)
 	while (n < 0 && errno == EINTR);
 	if (n != 1)
 		return 0;
-	*ret_socket = -1;
-	c = CMSG_FIRSTHDR(&message);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_socket, CMSG_DATA(c), sizeof(int));
+	*ret_socket = take_one(&message);
 	return 1;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/parse.h"
 #include "lib/path.h"
 #include "netplugin/ipam.h"
 #include "openvswitch/poll-loop.h"
@@ -363,7 +364,6 @@ static int record_read(const struct ovsrec_port *port, struct port_record *ret, 
 {
 	char address[IPNET_TEXT_SIZE], vnid[16], expected[PORT_NAME_SIZE];
 	struct port_record record = { 0 };
-	char *end;
 
 	if (copy_id(port, "bulkhead-pod-uid", record.pod_uid, sizeof(record.pod_uid), err) < 0 ||
 		copy_id(port, "bulkhead-project", record.project, sizeof(record.project), err) <
@@ -374,10 +374,8 @@ static int record_read(const struct ovsrec_port *port, struct port_record *ret, 
 		return -1;
 	if (address_parse(address, &record.address, err) < 0)
 		return error_prefix(err, "port '%s'", port->name);
-	record.vnid = (uint32_t)strtoul(vnid, &end, 10);
-	if (*end || record.vnid > VNID_MAX)
-		return error_set(
-			err, ERR_INVALID, 0, "port '%s': VNID '%s' is not one", port->name, vnid);
+	if (parse_u32(vnid, "VNID", 0, VNID_MAX, &record.vnid, err) < 0)
+		return error_prefix(err, "port '%s'", port->name);
 	port_name_of(record.pod_uid, expected);
 	if (strcmp(expected, port->name) != 0 || !pod_uid_is_valid(record.pod_uid))
 		return error_set(err, ERR_INVALID, 0, "port '%s' is not the one of pod '%s'",

@@ -65,6 +65,7 @@ RECORDS     | nodeagent/shim/cri_log         | bulkhead-shim | $B/tests/priv/esc
 NAMES       | nodeagent/shim/plan_check      | bulkhead-shim | $B/tests/priv/escapes/test_text
 PATHS       | nodeagent/shim/plan_check      | bulkhead-shim | $B/tests/priv/escapes/test_text
 LOCK        | nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/escapes/test_text
+WAY_UP      | nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/test_shim_sandbox
 WALK        | nodeagent/shim/mnt              | bulkhead-shim | $B/tests/priv/escapes/test_race
 '
 n=0 failed=0

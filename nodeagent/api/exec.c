@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bulkhead/v1/node.pb-c.h"
+#include "lib/cleanup.h"
 #include "nodeagent/api/api.h"
 #include "nodeagent/api/handlers.h"
 #include "nodeagent/api/pipe_end.h"
@@ -34,6 +35,8 @@ struct exec {
 	uint8_t *last;  /* the agent's ExecResponse with the exit code */
 	size_t last_size;
 	int exited;
+	int closing; /* the grace is over: 'left' bytes of each end are still the process's */
+	size_t left[ENDS];
 };
 
 static void update(struct exec *x);
@@ -96,12 +99,15 @@ static void read_output(struct exec *x, enum end_index i)
 {
 	Bulkhead__V1__ExecResponse response = BULKHEAD__V1__EXEC_RESPONSE__INIT;
 	uint8_t data[EXEC_CHUNK];
-	ssize_t n = pipe_end_read(&x->ends[i], data, sizeof(data));
+	size_t room = x->closing && x->left[i] < sizeof(data) ? x->left[i] : sizeof(data);
+	ssize_t n = room ? pipe_end_read(&x->ends[i], data, room) : 0;
 
 	if (n == 0)
 		pipe_end_close(&x->ends[i]);
 	if (n <= 0)
 		return;
+	if (x->closing)
+		x->left[i] -= (size_t)n;
 	if (i == END_OUT)
 		response.stdout = (ProtobufCBinaryData){ (size_t)n, data };
 	else
@@ -145,17 +151,28 @@ static void send_last(struct exec *x)
 	call_finish(x->call, NULL);
 }
 
-/* Output still open after the exit: somebody else has it. A client that still reads is waited for.
+/*
+ * Output still open after the exit: somebody else has it, and may write for ever. What lies in the
+ * pipes now is still told, to a slow client too; then they are closed.
  */
 static void on_timer(void *user, uint32_t events)
 {
+	static const enum end_index outputs[] = { END_OUT, END_ERR };
 	struct exec *x = user;
 	uint64_t times;
 
 	(void)events;
 	pipe_end_read(&x->timer, &times, sizeof(times));
-	if (x->call->queue_len == 0)
-		send_last(x);
+	for (size_t i = 0; !x->closing && i < ARRAY_LEN(outputs); i++) {
+		struct pipe_end *end = &x->ends[outputs[i]];
+		int n = 0;
+
+		if (end->fd >= 0 && (ioctl(end->fd, FIONREAD, &n) < 0 || n <= 0))
+			pipe_end_close(end);
+		x->left[outputs[i]] = n > 0 ? (size_t)n : 0;
+	}
+	x->closing = 1;
+	update(x);
 }
 
 static void watch(struct exec *x, enum end_index i, uint32_t events)

@@ -34,6 +34,7 @@ struct log_reader {
 	ino_t inode;
 	char *line; /* bytes of a line whose end is not there yet */
 	size_t line_size;
+	int too_long;   /* what is there of the line does not fit: passed over to its end */
 	int in_line[2]; /* of each stream: the last piece was partial */
 	int64_t left;   /* of limit_bytes */
 	int full;
@@ -308,16 +309,17 @@ static void emit(struct log_reader *r, int from_stderr, const char *data, size_t
 		sink(user, from_stderr, data, size);
 }
 
-static int take_line(struct log_reader *r, const char *line, size_t size, log_sink sink, void *user,
-	struct error *err)
+/*
+ * A line that is no record is one that a full disk or a crash cut short, with the next record
+ * behind it: both are passed over, and whoever follows the log goes on.
+ */
+static void take_line(
+	struct log_reader *r, const char *line, size_t size, log_sink sink, void *user)
 {
 	struct cri_line l;
 
-	if (cri_line_parse(&l, line, size) < 0)
-		return error_set(
-			err, ERR_INTERNAL, 0, "a log file holds a line that is not in CRI format");
-	if (l.usec < r->options.since_usec)
-		return 0;
+	if (cri_line_parse(&l, line, size) < 0 || l.usec < r->options.since_usec)
+		return;
 	if (r->options.timestamps && !r->in_line[l.from_stderr]) {
 		emit(r, l.from_stderr, l.stamp, l.stamp_len, sink, user);
 		emit(r, l.from_stderr, " ", 1, sink, user);
@@ -326,40 +328,39 @@ static int take_line(struct log_reader *r, const char *line, size_t size, log_si
 	if (!l.partial)
 		emit(r, l.from_stderr, "\n", 1, sink, user);
 	r->in_line[l.from_stderr] = l.partial;
-	return 0;
 }
 
 /* Puts 'data' behind the unfinished line. */
-static int keep(struct log_reader *r, const char *data, size_t size, struct error *err)
+static void keep(struct log_reader *r, const char *data, size_t size)
 {
-	if (size > LOG_READER_LINE_MAX - r->line_size)
-		return error_set(err, ERR_INTERNAL, 0, "a log file holds a line over %u bytes",
-			LOG_READER_LINE_MAX);
+	if (size > LOG_READER_LINE_MAX - r->line_size) {
+		r->too_long = 1;
+		return;
+	}
 	memcpy(r->line + r->line_size, data, size);
 	r->line_size += size;
-	return 0;
 }
 
-static int take_chunk(struct log_reader *r, const char *data, size_t size, log_sink sink,
-	void *user, struct error *err)
+static void take_chunk(
+	struct log_reader *r, const char *data, size_t size, log_sink sink, void *user)
 {
 	while (size) {
 		const char *newline = memchr(data, '\n', size);
 		size_t len = newline ? (size_t)(newline - data) : size;
-		int whole = newline && r->line_size == 0;
+		int whole = newline && r->line_size == 0 && !r->too_long;
 
-		if (!whole && keep(r, data, len, err) < 0)
-			return -1;
+		if (!whole)
+			keep(r, data, len);
 		if (!newline)
-			return 0;
-		if (take_line(r, whole ? data : r->line, whole ? len : r->line_size, sink, user,
-			    err) < 0)
-			return -1;
+			return;
+		if (!r->too_long)
+			take_line(
+				r, whole ? data : r->line, whole ? len : r->line_size, sink, user);
 		r->line_size = 0;
+		r->too_long = 0;
 		data += len + 1;
 		size -= len + 1;
 	}
-	return 0;
 }
 
 /*
@@ -382,6 +383,7 @@ static ssize_t read_on(struct log_reader *r, char *data, size_t size, struct err
 	}
 	switch_to(r, fd, inode);
 	r->line_size = 0;
+	r->too_long = 0;
 	return read(r->fd, data, size);
 }
 
@@ -404,5 +406,6 @@ int log_reader_step(struct log_reader *r, log_sink sink, void *user, struct erro
 	}
 	if (n < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot read a log file");
-	return take_chunk(r, data, (size_t)n, sink, user, err) < 0 ? -1 : !r->full;
+	take_chunk(r, data, (size_t)n, sink, user);
+	return !r->full;
 }

@@ -307,15 +307,20 @@ int cgroup_reap(const struct cgroup_tree *tree, const char *path, int timeout_ms
 
 	for (;;) {
 		struct cgroup cgroup;
+		struct error why;
 		int found = group_find(&cgroup, tree, path);
 
 		if (found > 0)
 			cgroup_kill(&cgroup, NULL);
 		cgroup_done(&cgroup);
-		if (cgroup_remove(tree, path, err) == 0)
+		if (cgroup_remove(tree, path, &why) == 0)
 			return 0;
-		if (monotonic_usec() >= end)
+		/* Only processes that are still on their way out make waiting worth it. */
+		if (why.code == ERR_INVALID || monotonic_usec() >= end) {
+			if (err)
+				*err = why;
 			return -1;
+		}
 		sleep_ms(REAP_POLL_MS);
 	}
 }

@@ -29,6 +29,8 @@ int get_print_objects(const struct args *args, const ProtobufCMessage *const *ob
 	cleanup_free char *text = NULL;
 	int status;
 
+	/* One that was named and is not there leaves nothing to show alone. */
+	single = single && n == 1;
 	if (get_wants(args, "json"))
 		status = single ? encode_json(objects[0], version, kind, true, &text, err)
 				: encode_json_list(objects, n, version, kind, &text, err);

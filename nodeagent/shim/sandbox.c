@@ -227,6 +227,24 @@ static int make_scratch(struct sandbox *s, struct error *err)
 	return attach(s->scratch_dirfd, "shm", shm_fd, err);
 }
 
+/*
+ * The root of a second mount that is attached nowhere: bulkhead-secretd gets it, and from where the
+ * first one lies '..' would lead on to the pod's other volumes and the node's root.
+ */
+static int open_detached(int mount_fd, struct error *err)
+{
+#ifndef BULKHEAD_WEAK_WAY_UP
+	cleanup_close int tree_fd = sys_open_tree(mount_fd, "", OPEN_TREE_CLONE);
+#else
+	cleanup_close int tree_fd = fcntl(mount_fd, F_DUPFD_CLOEXEC, 3);
+#endif
+	int fd = tree_fd < 0 ? -1 : openat(tree_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot open it");
+	return fd;
+}
+
 static int volume_make(struct sandbox *s, size_t i, struct error *err)
 {
 	const Bulkhead__V1__Tmpfs *t = s->plan->tmpfs[i];
@@ -248,10 +266,8 @@ static int volume_make(struct sandbox *s, size_t i, struct error *err)
 	if (attach(s->scratch_dirfd, name, fd, err) < 0)
 		return -1;
 	s->tmpfs[i].secret = secret;
-	s->tmpfs[i].dirfd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->tmpfs[i].dirfd < 0)
-		return error_set(err, ERR_INTERNAL, errno, "cannot open it");
-	return 0;
+	s->tmpfs[i].dirfd = open_detached(fd, err);
+	return s->tmpfs[i].dirfd < 0 ? -1 : 0;
 }
 
 static int make_volumes(struct sandbox *s, struct error *err)

@@ -107,6 +107,40 @@ kill_under_ping() {
 	sleeper two red | bh apply -f -
 	bh wait pod two -n red --for=condition=Ready --timeout=60s
 }
+@test "kill -9 of a shim takes also a program that changed its credentials" {
+	# The kernel forgets PR_SET_PDEATHSIG at setuid(2), and at a set-user-ID program.
+	bh apply -f - <<-Y
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: changed, namespace: red}
+		spec:
+		  restartPolicy: Never
+		  containers:
+		  - name: main
+		    image: busybox:demo
+		    command:
+		    - sh
+		    - -c
+		    - |
+		      mkdir -p /etc
+		      echo nobody:x:1:1::/:/bin/sh >/etc/passwd
+		      echo nobody:x:1: >/etc/group
+		      exec su -s /bin/sh nobody -c 'exec sleep 3600'
+		    securityContext: {runAsUser: 0, capabilities: {add: [SETUID, SETGID]}}
+	Y
+	bh wait pod changed -n red --for=condition=Ready --timeout=60s
+	local pid shim
+	pid=$(pod_pid red changed)
+	dropped() { [ "$(awk '$1 == "Uid:" {print $2}' "/proc/$pid/status")" = "$1" ]; }
+	local root
+	root=$(awk 'NR == 1 {print $2}' "/proc/$pid/uid_map")
+	eventually 10 dropped $((root + 1))
+	shim=$(pgrep -f "bulkhead-shim.*$(bh get pods changed -n red -o json | awk -F'"' '$2 == "uid" {print $4; exit}')")
+	kill -KILL "$shim"
+	gone() { [ ! -e "/proc/$pid" ]; }
+	eventually 10 gone
+	bh delete pod changed -n red
+}
 @test "ovs-vswitchd killed and started again: flows come back" {
 	kill -KILL "$(cat "$node_run/ovs/ovs-vswitchd.pid")"
 	eventually 30 ready

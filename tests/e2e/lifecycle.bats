@@ -143,6 +143,16 @@ Y
 	[ "$output" = $'line 1\nline 2\nline 3' ]
 	[ "$(bh logs talk -n red --tail=1)" = 'line 3' ]
 }
+@test "exec ends although something it left behind writes for ever" {
+	sleeper noisy red | bh apply -f -
+	bh wait pod noisy -n red --for=condition=Ready --timeout=10s
+	{
+		timeout 30 nsenter --target "$node_netns" --net -- "$bh" exec -n red noisy -- sh -c 'echo said; yes & exit 3' || echo $? >"$node_dir/noisy"
+	} 3>&- | awk 'NR == 1' >"$node_dir/said"
+	[ "$(cat "$node_dir/noisy")" = 3 ]
+	[ "$(cat "$node_dir/said")" = said ]
+	bh delete pod noisy -n red
+}
 @test "exec ends when the pod is deleted" {
 	sleeper victim red | bh apply -f -
 	bh wait pod victim -n red --for=condition=Ready --timeout=10s

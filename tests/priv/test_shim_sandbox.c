@@ -177,6 +177,23 @@ static void a_secret_volume_grows_and_never_shrinks(void **state)
 	assert_has(text, "size=65536k");
 }
 
+/* What secretd gets: whoever takes it over must not climb to other volumes and the node's files. */
+static void a_secret_volume_has_no_way_up(void **state)
+{
+	struct pod *p = *state;
+	struct stat own, up;
+
+	tmpfs_add(p, "secret", 1, SLICE, 0750);
+	tmpfs_add(p, "other", 1, SLICE, 0750);
+	pod_up(p);
+	for (int i = 3; i <= 4; i++) {
+		assert_int_equal(fstat(p->fds[i], &own), 0);
+		assert_int_equal(fstatat(p->fds[i], "..", &up, 0), 0);
+		assert_true(up.st_dev == own.st_dev && up.st_ino == own.st_ino);
+		assert_int_equal(fstatat(p->fds[i], "../hosts", &up, 0), -1);
+	}
+}
+
 static void sockets_are_in_the_pods_network(void **state)
 {
 	struct pod *p = *state;
@@ -493,6 +510,7 @@ int main(void)
 		pod_test(files_and_hostname_are_managed),
 		pod_test(hosts_come_again_with_a_container),
 		pod_test(a_secret_volume_grows_and_never_shrinks),
+		pod_test(a_secret_volume_has_no_way_up),
 		pod_test(sockets_are_in_the_pods_network),
 		pod_test(secret_is_written_outside_and_read_inside),
 		pod_test(own_refuses_what_is_no_staged_directory),
