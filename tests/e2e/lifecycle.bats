@@ -148,7 +148,7 @@ Y
 	bh wait pod noisy -n red --for=condition=Ready --timeout=10s
 	{
 		timeout 30 nsenter --target "$node_netns" --net -- "$bh" exec -n red noisy -- sh -c 'echo said; yes & exit 3' || echo $? >"$node_dir/noisy"
-	} 3>&- | awk 'NR == 1' >"$node_dir/said"
+	} 3>&- | awk 'NR == 1; NR % 50000 == 0 {system("sleep 0.1")}' >"$node_dir/said"
 	[ "$(cat "$node_dir/noisy")" = 3 ]
 	[ "$(cat "$node_dir/said")" = said ]
 	bh delete pod noisy -n red
