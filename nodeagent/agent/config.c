@@ -114,6 +114,32 @@ static int check_datapath(const char *field, const char *value, struct error *er
 	return one_of(field, value, "auto", "netdev", "system", err);
 }
 
+static int check_journal(const char *field, const char *value, struct error *err)
+{
+	if (strcmp(value, CONFIG_JOURNAL_AUTO) == 0 || strcmp(value, CONFIG_JOURNAL_NONE) == 0)
+		return 0;
+	if (strlen(value) > CONFIG_SOCKET_MAX)
+		return error_set(err, ERR_INVALID, 0, "%s: is longer than %d bytes", field,
+			CONFIG_SOCKET_MAX);
+	return check_dir(field, value, err);
+}
+
+static int check_log_driver(const char *field, const char *value, struct error *err)
+{
+	return one_of(field, value, "cri", "both", "journald", err);
+}
+
+bool config_log_journal(const Bulkhead__V1__NodeConfig *config)
+{
+	return strcmp(config->log_driver, "journald") == 0 ||
+	       strcmp(config->log_driver, "both") == 0;
+}
+
+bool config_log_files(const Bulkhead__V1__NodeConfig *config)
+{
+	return strcmp(config->log_driver, "journald") != 0;
+}
+
 /* Relative, and each part an ordinary name: it is joined to every hierarchy's root. */
 static int check_cgroup(const char *field, const char *value, struct error *err)
 {
@@ -185,6 +211,8 @@ static const struct text_field {
 	{ FIELD(libexec_dir), check_dir },
 	{ FIELD(seccomp_dir), check_dir },
 	{ FIELD(token_issuer), check_issuer },
+	{ FIELD(journal_socket), check_journal },
+	{ FIELD(log_driver), check_log_driver },
 };
 
 static const struct number_field {
@@ -218,6 +246,9 @@ static int check_fields(const Bulkhead__V1__NodeConfig *config, struct error *er
 		const char *value =
 			*(char *const *)(const void *)((const char *)config + f->offset);
 
+		/* What came later has a value that stands for none. */
+		if (!*value && (f->check == check_journal || f->check == check_log_driver))
+			continue;
 		if (!*value)
 			return error_set(err, ERR_INVALID, 0, "%s: is missing", f->name);
 		if (f->check(f->name, value, err) < 0)

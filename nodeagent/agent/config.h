@@ -5,6 +5,8 @@
 #ifndef NODEAGENT_AGENT_CONFIG_H
 #define NODEAGENT_AGENT_CONFIG_H
 
+#include <stdbool.h>
+
 #include "bulkhead/v1/config.pb-c.h"
 #include "lib/error.h"
 
@@ -21,5 +23,13 @@ int config_load(const char *path, Bulkhead__V1__NodeConfig **ret, struct error *
 
 /* Judges every field. Pure. Errors: ERR_INVALID, naming field, rule and what was found. */
 int config_check(const Bulkhead__V1__NodeConfig *config, struct error *err);
+
+#define CONFIG_JOURNAL_AUTO "auto" /* journal_socket: journald's, where there is one */
+#define CONFIG_JOURNAL_NONE "none"
+#define CONFIG_SOCKET_MAX   107 /* of a socket's path */
+
+/* Where containers' output goes. */
+bool config_log_journal(const Bulkhead__V1__NodeConfig *config);
+bool config_log_files(const Bulkhead__V1__NodeConfig *config);
 
 #endif

@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/path.h"
 #include "nodeagent/agent/api.h"
+#include "nodeagent/agent/config.h"
 #include "nodeagent/agent/log_changes.h"
 #include "nodeagent/agent/pod.h"
 
@@ -118,6 +119,12 @@ static bool writes(const struct pod_container *c)
 static int check_logs(
 	const struct pod_container *c, const Bulkhead__V1__PodLogsRequest *r, struct error *err)
 {
+	if (!config_log_files(c->pod->pods->agent->config))
+		return error_set(err, ERR_UNSUPPORTED, 0,
+			"log_driver is 'journald' on this node: use 'journalctl "
+			"BULKHEAD_POD_UID=%s' "
+			"there",
+			c->pod->subject.uid);
 	if (r->follow && r->previous)
 		return error_set(err, ERR_INVALID, 0,
 			"previous: an earlier run has ended, there is nothing to follow");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -11,7 +12,9 @@
 #include "lib/fdio.h"
 #include "nodeagent/agent/agent.h"
 #include "nodeagent/agent/cluster.h"
+#include "nodeagent/agent/config.h"
 
+#define JOURNAL_SOCKET  "/run/systemd/journal/socket"
 #define RESOLV_CONF     "/etc/resolv.conf"
 #define RESOLV_SIZE_MAX 65536
 #define CA_SIZE_MAX     65536
@@ -26,6 +29,33 @@ static void read_memory(struct plan_node *node)
 		node->memory_bytes = (uint64_t)info.totalram * info.mem_unit;
 	node->cpu_millis = cpus > 0 ? (uint64_t)cpus * 1000 : 1000;
 	node->selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
+}
+
+static int is_socket(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* Which journal there is; a log driver that needs one needs it now. */
+static int find_journal(
+	struct node_facts *facts, const Bulkhead__V1__NodeConfig *config, struct error *err)
+{
+	const char *path = config->journal_socket;
+
+	if (!path[0] || strcmp(path, CONFIG_JOURNAL_AUTO) == 0)
+		path = is_socket(JOURNAL_SOCKET) ? JOURNAL_SOCKET : "";
+	else if (strcmp(path, CONFIG_JOURNAL_NONE) == 0)
+		path = "";
+	snprintf(facts->journal_socket, sizeof(facts->journal_socket), "%s", path);
+	facts->node.journal_socket = facts->journal_socket;
+	if (config_log_journal(config) && !path[0])
+		return error_set(err, ERR_PRECONDITION, 0,
+			"log_driver: '%s' needs the journal, and there is no " JOURNAL_SOCKET
+			"; use cri, or say where it is in journal_socket",
+			config->log_driver);
+	return 0;
 }
 
 /* No file, or one that cannot be read: the pods get none of its servers. */
@@ -71,6 +101,8 @@ int node_facts_read(struct node_facts *ret, const struct agent *agent, struct er
 	ret->node.node_address = ret->address;
 	ret->node.resolv = ret->resolv;
 	read_memory(&ret->node);
+	if (find_journal(ret, agent->config, err) < 0)
+		return -1;
 	node_facts_refresh(ret, agent);
 	return 0;
 }

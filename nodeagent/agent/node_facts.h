@@ -17,6 +17,7 @@ struct node_facts {
 	char *resolv_text;
 	const char *resolv[NODE_RESOLV_LINES_MAX + 1];
 	char address[64];
+	char journal_socket[108];
 	char uid[64];
 };
 

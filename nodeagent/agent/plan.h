@@ -24,8 +24,9 @@ struct plan_node {
 	uint64_t memory_bytes; /* of the machine: oom_score_adj, and the size of tmpfs without limit
 				*/
 	uint64_t cpu_millis;
-	bool selinux;              /* labels are set */
-	const char *const *resolv; /* lines of the node's resolv.conf, NULL-terminated */
+	bool selinux;               /* labels are set */
+	const char *journal_socket; /* of the host's journal, "" where there is none */
+	const char *const *resolv;  /* lines of the node's resolv.conf, NULL-terminated */
 };
 
 /* What belongs to one pod, reserved before. Borrowed. */

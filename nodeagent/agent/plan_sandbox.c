@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,6 +131,33 @@ static int names_fill(const struct plan_node *node, const struct plan_pod *pod,
 	return plan_print(&plan->pod_dir, err, "%s/pods/%s", state, uid);
 }
 
+/* "app=web,tier=db", as kubectl shows labels. */
+static int labels_fill(const K8sPod *pod, char **ret, struct error *err)
+{
+	const K8sObjectMeta *meta = pod->metadata;
+	cleanup_free char *text = NULL;
+	size_t size;
+	cleanup_file FILE *out = open_memstream(&text, &size);
+
+	for (size_t i = 0; out && i < meta->n_labels; i++)
+		fprintf(out, "%s%s=%s", i ? "," : "", meta->labels[i]->key, meta->labels[i]->value);
+	if (!out || fflush(out) != 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "metadata.labels");
+	return edit_string(ret, text, err);
+}
+
+static int logs_fill(const struct plan_node *node, const struct plan_pod *pod,
+	Bulkhead__V1__SandboxPlan *plan, struct error *err)
+{
+	plan->log_journal = config_log_journal(node->config);
+	plan->log_files_off = !config_log_files(node->config);
+	if (!node->journal_socket || !node->journal_socket[0])
+		return 0;
+	if (edit_string(&plan->journal_socket, node->journal_socket, err) < 0)
+		return -1;
+	return labels_fill(pod->pod, &plan->labels, err);
+}
+
 static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_find_secret find,
 	void *user, Bulkhead__V1__SandboxPlan *plan, struct error *err)
 {
@@ -143,7 +171,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_f
 		map_fill(pod, plan, err) < 0 ||
 		sysctls_fill(spec->securitycontext, plan, err) < 0 ||
 		plan_limits_pod(spec, &plan->limits, err) < 0 ||
-		plan_storage(spec, plan, err) < 0 ||
+		plan_storage(spec, plan, err) < 0 || logs_fill(node, pod, plan, err) < 0 ||
 		plan_selinux_mount(node, pod, plan, err) < 0 ||
 		plan_hosts(pod, &plan->etc_hosts, &plan->n_etc_hosts, err) < 0 ||
 		plan_resolv(node, pod, plan, err) < 0)

@@ -189,6 +189,8 @@ static int write_config(const struct args *args, const char *node, const char *s
 	config.token_issuer = issuer;
 	config.max_pods = 250;
 	config.drift_interval = 30;
+	config.journal_socket = (char *)(uintptr_t) "auto";
+	config.log_driver = (char *)(uintptr_t) "cri";
 	return write_message(state, "node.yaml", &config.base,
 		"# Written by 'bulkhead init'; read by bulkhead-agent when it starts.\n", 0600,
 		err);

@@ -171,6 +171,28 @@ static int shm_attach(struct launch *l, struct error *err)
 	return tree_fd < 0 ? error_prefix(err, "/dev/shm") : dev_attach(l, "shm", tree_fd, err);
 }
 
+/* Over a file that is there for it: a mount point is neither removed nor replaced. */
+static int log_attach(struct launch *l, struct error *err)
+{
+	cleanup_free char *path = NULL;
+	cleanup_close int fd = -1;
+	cleanup_close int at_fd = -1;
+	cleanup_close int tree_fd = -1;
+
+	if (!l->sandbox->plan->journal_socket[0])
+		return 0;
+	if (asprintf(&path, SANDBOX_LOG_DIR "/%s", l->plan->name) < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "/dev/log");
+	fd = openat(l->pod_scratch_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || mknodat(l->dev_fd, "log", S_IFREG | 0600, 0) < 0)
+		return error_set(err, ERR_INTERNAL, errno, "cannot make /dev/log");
+	at_fd = openat(l->dev_fd, "log", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	tree_fd = mnt_clone(fd, ATTR_KERNEL, err);
+	if (tree_fd < 0 || at_fd < 0 || mnt_attach(tree_fd, at_fd, err) < 0)
+		return error_prefix(err, "/dev/log");
+	return 0;
+}
+
 int child_dev_build(struct launch *l, struct error *err)
 {
 	struct tmpfs_options options = { .size = DEV_SIZE,
@@ -196,6 +218,8 @@ int child_dev_build(struct launch *l, struct error *err)
 	/* The kernel made it with the ipc namespace; a mount option would come too late. */
 	if (context_of(l) && selinux_file_label(mqueue_fd, context_of(l), err) < 0)
 		return error_prefix(err, "/dev/mqueue");
+	if (log_attach(l, err) < 0)
+		return -1;
 	return l->tty ? console_make(l, err) : 0;
 }
 

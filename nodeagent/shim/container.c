@@ -33,6 +33,7 @@ int container_alive(const struct container *container)
 	return container->process.fd >= 0;
 }
 
+/* Bytes that were there, 0 for none now, -1 at the end. */
 static int output_read(struct container *c, enum cri_stream stream)
 {
 	char data[READ_SIZE];
@@ -40,7 +41,7 @@ static int output_read(struct container *c, enum cri_stream stream)
 
 	if (n > 0) {
 		cri_log_write(c->log, stream, data, (size_t)n);
-		return 1;
+		return (int)n;
 	}
 	/* A pty whose last slave closed says EIO. */
 	return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
@@ -49,9 +50,12 @@ static int output_read(struct container *c, enum cri_stream stream)
 static void output_ready(struct shim *shim, struct source *source)
 {
 	struct container *c = source->owner;
+	int n = output_read(c, (enum cri_stream)(source - c->output));
 
-	if (output_read(c, (enum cri_stream)(source - c->output)) < 0)
+	if (n < 0)
 		source_done(shim, source);
+	else if (pace_spend(shim, (size_t)n))
+		pace_pause(shim, source);
 }
 
 /* Takes what is there; another container may hold the other end, so the end is not waited for. */
@@ -91,6 +95,7 @@ void container_free(struct shim *shim, struct container *container)
 	if (*at)
 		*at = container->next;
 	output_end(shim, container);
+	dev_log_done(shim, container);
 	source_done(shim, &container->process);
 	source_done(shim, &container->status);
 	fds_close(container);
@@ -108,7 +113,7 @@ static struct container *container_new(
 		return NULL;
 	c->plan = plan;
 	c->serial = serial;
-	c->process.fd = c->status.fd = c->stdin_fd = -1;
+	c->process.fd = c->status.fd = c->stdin_fd = c->dev_log.fd = -1;
 	for (int i = 0; i < CRI_STREAMS; i++)
 		c->output[i].fd = -1;
 	for (int i = 0; i < LAUNCH_FDS; i++)

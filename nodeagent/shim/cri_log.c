@@ -25,6 +25,8 @@ struct cri_log {
 	size_t size;
 	size_t size_max;
 	uint64_t dropped;
+	void (*tee)(void *user, enum cri_stream stream, int partial, const char *data, size_t size);
+	void *tee_user;
 	struct waiting waiting[CRI_STREAMS];
 };
 
@@ -96,6 +98,10 @@ int cri_log_open(struct cri_log **ret, int log_dirfd, const char *container, uin
 	log->dirfd = log->fd = -1;
 	log->restart = restart;
 	log->size_max = size_max;
+	if (size_max == CRI_NO_FILE) {
+		*ret = log;
+		return 0;
+	}
 	if (mkdirat(log_dirfd, container, 0750) < 0 && errno != EEXIST) {
 		error_set(err, error_code_of(errno), errno, "cannot make log directory '%s'",
 			container);
@@ -115,6 +121,14 @@ int cri_log_open(struct cri_log **ret, int log_dirfd, const char *container, uin
 fail:
 	cri_log_close(log);
 	return -1;
+}
+
+void cri_log_tee(struct cri_log *log,
+	void (*tee)(void *user, enum cri_stream stream, int partial, const char *data, size_t size),
+	void *user)
+{
+	log->tee = tee;
+	log->tee_user = user;
 }
 
 /* <restart>.log becomes .1, .1 becomes .2 and so on; the last one goes. */
@@ -143,6 +157,10 @@ static void record_write(
 	struct timespec now;
 	size_t n;
 
+	if (log->tee)
+		log->tee(log->tee_user, stream, partial, data, size);
+	if (log->size_max == CRI_NO_FILE)
+		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	n = cri_record_format(record, &now, stream, partial, data, size);
 	if (log->size > 0 && log->size + n > log->size_max)

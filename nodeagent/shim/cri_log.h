@@ -17,6 +17,7 @@
 #define CRI_RECORD_MAX    (CRI_PIECE_MAX + CRI_STAMP_LEN + 12)
 #define CRI_FILE_SIZE_MAX (10u << 20)
 #define CRI_FILES_MAX     5 /* the current one and .1 to .4 */
+#define CRI_NO_FILE       0 /* as 'size_max': records go to cri_log_tee()'s function alone */
 
 enum cri_stream {
 	CRI_STDOUT,
@@ -33,6 +34,11 @@ struct cri_log;
  */
 int cri_log_open(struct cri_log **ret, int log_dirfd, const char *container, uint32_t restart,
 	size_t size_max, struct error *err);
+
+/* Every record goes to 'tee' as well; what it is given is the caller's. */
+void cri_log_tee(struct cri_log *log,
+	void (*tee)(void *user, enum cri_stream stream, int partial, const char *data, size_t size),
+	void *user);
 
 /*
  * Takes output as it came. Unfinished lines wait for their end, up to CRI_PIECE_MAX. What the disk

@@ -14,6 +14,17 @@
 #define DESTROY_USEC 10000000
 #define FLUSH_MS     1000
 
+static int journal_begin(struct shim *shim, struct error *err)
+{
+	const Bulkhead__V1__SandboxPlan *plan = shim->sandbox.plan;
+
+	if (!plan->journal_socket[0] ||
+		journal_open(&shim->journal, plan->journal_socket, plan, err) == 0)
+		return 0;
+	sandbox_down(&shim->sandbox, NULL);
+	return -1;
+}
+
 static void on_sandbox_plan(struct shim *shim, ProtobufCMessage **message, uint32_t serial)
 {
 	Bulkhead__V1__SandboxReady ready = BULKHEAD__V1__SANDBOX_READY__INIT;
@@ -24,7 +35,7 @@ static void on_sandbox_plan(struct shim *shim, ProtobufCMessage **message, uint3
 	size_t fds_len = 0;
 	Bulkhead__V1__SandboxPlan *plan = (Bulkhead__V1__SandboxPlan *)take_ptr(*message);
 
-	if (sandbox_up(&shim->sandbox, plan, &err) < 0) {
+	if (sandbox_up(&shim->sandbox, plan, &err) < 0 || journal_begin(shim, &err) < 0) {
 		ipc_error_pack(&err, &error);
 		ready.error = &error;
 	} else {
@@ -169,6 +180,7 @@ void dispatch_destroy_step(struct shim *shim)
 	} else {
 		while (shim->containers)
 			container_free(shim, shim->containers);
+		journal_done(&shim->journal);
 		sandbox_down(&shim->sandbox, &err);
 	}
 	shim->destroying = 0;

@@ -132,6 +132,7 @@ static int shim_prepare(struct shim *shim, struct error *err)
 	if (shim->epoll_fd < 0 || shim->pid_ns_fd < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot set up");
 	sandbox_init(&shim->sandbox);
+	journal_init(&shim->journal);
 	seccomp_cache_init(&shim->seccomp);
 	/* What nearly every container needs: RuntimeDefault without a capability that changes it.
 	 */
@@ -143,7 +144,7 @@ static int shim_prepare(struct shim *shim, struct error *err)
 
 int main(int argc, char **argv)
 {
-	struct shim shim = { .link.fd = -1, .listen.fd = -1, .drift_timer.fd = -1 };
+	struct shim shim = { .link.fd = -1, .listen.fd = -1, .drift_timer.fd = -1, .pace.timer.fd = -1 };
 	struct error err;
 
 	log_init("bulkhead-shim", LOG_LEVEL_INFO);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "lib/cleanup.h"
 #include "lib/path.h"
@@ -131,6 +132,22 @@ static int storage_check(const Bulkhead__V1__SandboxPlan *plan, struct error *er
 	return 0;
 }
 
+static int journal_check(const Bulkhead__V1__SandboxPlan *plan, struct error *err)
+{
+	const struct sockaddr_un *address = NULL;
+
+	if (plan->journal_socket[0] && path_check("journal_socket", plan->journal_socket, err) < 0)
+		return -1;
+	if (strlen(plan->journal_socket) >= sizeof(address->sun_path))
+		return error_set(err, ERR_INVALID, 0, "journal_socket: is longer than %zu bytes",
+			sizeof(address->sun_path) - 1);
+	if (plan->log_journal && !plan->journal_socket[0])
+		return error_set(err, ERR_INVALID, 0, "log_journal: needs journal_socket");
+	if (plan->log_files_off && !plan->log_journal)
+		return error_set(err, ERR_INVALID, 0, "log_files_off: needs log_journal");
+	return 0;
+}
+
 int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map, struct error *err)
 {
 	if (plan->share_process_namespace)
@@ -145,7 +162,8 @@ int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map
 			plan->hostname, HOST_NAME_MAX - 1);
 	if (path_check("pod_dir", plan->pod_dir, err) < 0 ||
 		path_check("log_dir", plan->log_dir, err) < 0 || storage_check(plan, err) < 0 ||
-		map_check(plan, map, err) < 0 || tmpfs_check(plan, err) < 0 ||
+		journal_check(plan, err) < 0 || map_check(plan, map, err) < 0 ||
+		tmpfs_check(plan, err) < 0 ||
 		lines_check("etc_hosts", plan->etc_hosts, plan->n_etc_hosts, err) < 0 ||
 		lines_check("etc_resolv", plan->etc_resolv, plan->n_etc_resolv, err) < 0)
 		return -1;

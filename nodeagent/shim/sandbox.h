@@ -18,6 +18,7 @@
 #include "nodeagent/shim/id_map.h"
 
 #define SANDBOX_DIR         ".shim"
+#define SANDBOX_LOG_DIR     "log" /* in the scratch tmpfs: a socket a container */
 #define SANDBOX_LIMITED     "limited"
 #define SANDBOX_LIMITED_MAX 16 /* loop devices are the machine's */
 #define SANDBOX_FDS         3 /* netns, NETLINK_ROUTE, AF_INET */

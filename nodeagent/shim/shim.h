@@ -9,6 +9,7 @@
 
 #include "lib/ipc.h"
 #include "nodeagent/shim/cri_log.h"
+#include "nodeagent/shim/journal.h"
 #include "nodeagent/shim/launch.h"
 #include "nodeagent/shim/sandbox.h"
 #include "nodeagent/shim/seccomp_filter.h"
@@ -25,6 +26,7 @@ struct source {
 	int fd;
 	void (*ready)(struct shim *shim, struct source *source);
 	void *owner;
+	int paused; /* pace.c */
 };
 
 enum container_state {
@@ -42,15 +44,17 @@ struct container {
 	struct source process;             /* pidfd */
 	struct source status;              /* launch reports */
 	struct source output[CRI_STREAMS]; /* pipes, or the pty master as stdout */
+	struct source dev_log;             /* the socket behind its /dev/log */
 	struct cri_log *log;
+	struct journal *journal; /* the shim's */
 	struct cgroup cgroup;
 	uint64_t oom_before;
 	int killed;   /* we sent SIGKILL ourselves */
 	int stdin_fd; /* write end, held open */
 	int fds[LAUNCH_FDS];
 	struct user user;
-	int ready;          /* LAUNCH_READY came */
-	struct error error; /* why it did not start */
+	int ready;                     /* LAUNCH_READY came */
+	struct error error;            /* why it did not start */
 	struct container_drift *drift; /* NULL: not running; drift_watch.c */
 	size_t filters_len;            /* loaded into it */
 	uint64_t filters_hash;
@@ -76,6 +80,14 @@ struct exec {
 	struct error error;
 };
 
+/* pace.c: what was handled of the pod's output since 'since'. */
+struct pace {
+	struct source timer; /* wakes what is paused */
+	int armed;
+	uint64_t since; /* CLOCK_MONOTONIC */
+	size_t spent;
+};
+
 struct shim {
 	int epoll_fd;
 	int pid_ns_fd; /* our own, to come back to */
@@ -84,6 +96,8 @@ struct shim {
 	struct source link;
 	struct source listen;
 	struct sandbox sandbox;
+	struct journal journal;
+	struct pace pace;
 	struct seccomp_cache seccomp;
 	struct container *containers;
 	struct exec *execs;
@@ -158,6 +172,18 @@ int filters_load(struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, uin
 void filters_free(struct launch *launch);
 /* Clones into the group where there is v2; the child enters the other hierarchies by itself. */
 void launch_cgroup(struct launch *launch, const struct cgroup *cgroup, struct clone_args *args);
+
+/* dev_log.c; does nothing where the plan has no journal */
+int dev_log_open(struct shim *shim, struct container *container, struct error *err);
+void dev_log_done(struct shim *shim, struct container *container);
+
+/* pace.c */
+#define PACE_RATE    (16u << 20) /* bytes of output a second, of the whole pod */
+#define PACE_MESSAGE 256         /* what a message by itself counts for */
+/* Counts 'size' bytes; 1 when the pod has had its share for now. */
+int pace_spend(struct shim *shim, size_t size);
+/* Leaves 'source', a container's output or /dev/log, alone for a moment. */
+void pace_pause(struct shim *shim, struct source *source);
 
 /* exec.c */
 void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial);

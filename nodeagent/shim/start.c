@@ -146,6 +146,38 @@ static int empty_dir_prepare(
 		s->root_gid, m->gid, s->plan->selinux_mount_label, err);
 }
 
+/* One record of the container's output, to the journal too. */
+static void output_to_journal(
+	void *user, enum cri_stream stream, int partial, const char *data, size_t size)
+{
+	const struct container *c = user;
+	struct journal_record r = { .container = c->plan->name,
+		.label = c->plan->selinux_label,
+		.severity = stream == CRI_STDOUT ? JOURNAL_STDOUT : JOURNAL_STDERR,
+		.facility = -1,
+		.identifier = c->plan->name,
+		.identifier_len = strlen(c->plan->name),
+		.stream = stream == CRI_STDOUT ? "stdout" : "stderr",
+		.partial = partial,
+		.text = data,
+		.text_len = size };
+
+	journal_send(c->journal, &r, monotonic_usec());
+}
+
+static int output_prepare(struct shim *shim, struct container *c, struct error *err)
+{
+	const Bulkhead__V1__SandboxPlan *plan = shim->sandbox.plan;
+
+	if (cri_log_open(&c->log, shim->sandbox.log_dirfd, c->plan->name, c->plan->restart,
+		    plan->log_files_off ? CRI_NO_FILE : CRI_FILE_SIZE_MAX, err) < 0)
+		return -1;
+	c->journal = &shim->journal;
+	if (plan->log_journal)
+		cri_log_tee(c->log, output_to_journal, c);
+	return dev_log_open(shim, c, err);
+}
+
 static int directories_prepare(struct shim *shim, struct container *c, struct error *err)
 {
 	const struct sandbox *s = &shim->sandbox;
@@ -162,8 +194,7 @@ static int directories_prepare(struct shim *shim, struct container *c, struct er
 		    s->pod_dirfd, c->plan->name, s->root_uid, s->root_gid, &remover_fd, err) < 0)
 		return -1;
 	helper_watch(shim, remover_fd);
-	return cri_log_open(
-		&c->log, s->log_dirfd, c->plan->name, c->plan->restart, CRI_FILE_SIZE_MAX, err);
+	return output_prepare(shim, c, err);
 }
 
 static int clone_container(struct container *c, struct launch *launch, struct ends *ends,

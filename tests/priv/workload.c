@@ -1,10 +1,12 @@
 /*
- * Runs inside test containers, static: uses memory, prints. What is hostile beyond that is
+ * Runs inside test containers, static: uses memory, prints, logs. What is hostile beyond that is
  * tests/priv/escapes/hostile.c. Usage: workload VERB ARG.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void eat(size_t mib)
@@ -33,6 +35,18 @@ static void flood(size_t bytes)
 	}
 }
 
+/* 'count' times one datagram to /dev/log. */
+static void log_send(const char *text, unsigned long count)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	while (count-- > 0) {
+		if (sendto(fd, text, strlen(text), 0, (struct sockaddr *)&a, sizeof(a)) < 0)
+			exit(4);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -41,6 +55,10 @@ int main(int argc, char **argv)
 		eat(strtoul(argv[2], NULL, 10));
 	else if (strcmp(verb, "flood") == 0 && argc == 3)
 		flood(strtoul(argv[2], NULL, 10));
+	else if (strcmp(verb, "log") == 0 && argc == 3)
+		log_send(argv[2], 1);
+	else if (strcmp(verb, "logs") == 0 && argc == 3)
+		log_send("<14>flood", strtoul(argv[2], NULL, 10));
 	else
 		return 2;
 	return 0;

@@ -47,6 +47,10 @@ web_ip=$(pod_ip red web)
 web_shim=$(shim_of red web)
 web_cgroup=$(pod_cgroup red web)
 in_pod red web sh -c 'echo hello from red >/www/index.html'
+in_pod red web logger -t web -p user.err said by web
+check "what a container logs is in the journal, as its project's, its pod's and its label's" eventually 10 sh -c \
+	"journalctl -o json BULKHEAD_PROJECT=red BULKHEAD_POD=web BULKHEAD_CONTAINER=main SYSLOG_IDENTIFIER=web PRIORITY=3 |
+		grep 'said by web' | grep -q 'BULKHEAD_SELINUX_LABEL\":\"system_u:system_r:container_t:s0:c'"
 fetch() { in_pod "$1" client timeout 3 wget -q -O - "http://$web_ip:8080/index.html"; }
 
 check "same project: connects" equal page "$(fetch red)" "hello from red"
