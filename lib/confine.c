@@ -1,6 +1,7 @@
 #include "lib/confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
@@ -285,6 +286,30 @@ static int not_dumpable(const struct confine *c, struct error *err)
 	return prctl(PR_SET_DUMPABLE, on, 0, 0, 0) < 0 ? failed(err, "PR_SET_DUMPABLE") : 0;
 }
 
+/*
+ * What the empty root and the filter keep away by other means, once more: where one of them has a
+ * hole, or a descriptor leads somewhere. A kernel that knows only the first version refuses every
+ * hard link from one directory to another, which layers have.
+ */
+static int landlock(const struct confine *c, struct error *err)
+{
+	const uint64_t beneath =
+		~(LANDLOCK_EXECUTE | LANDLOCK_MAKE_SOCK | LANDLOCK_MAKE_BLOCK | LANDLOCK_IOCTL_DEV);
+	cleanup_close int root_fd = -1;
+
+#ifdef BULKHEAD_WEAK_LANDLOCK
+	return 0;
+#endif
+	if (c->flags & CONFINE_WRITABLE) {
+		if (landlock_abi() < LANDLOCK_ABI_REFER)
+			return 0;
+		root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (root_fd < 0)
+			return failed(err, "cannot open the root");
+	}
+	return landlock_restrict(c->files, root_fd, beneath, err);
+}
+
 /* Adds the rule for 'name': narrowed where the table says so, else for any arguments. */
 static int filter_allow(scmp_filter_ctx filter, const char *name, struct error *err)
 {
@@ -387,6 +412,7 @@ static const struct step {
 	{ "parent", with_parent, "after what changes credentials, which resets it" },
 	{ "no_new_privs", no_new_privs, "lets seccomp load without CAP_SYS_ADMIN" },
 	{ "dumpable", not_dumpable, "after setresuid(2), which resets it" },
+	{ "landlock", landlock, "needs no_new_privs; after the root is the one to be" },
 	{ "seccomp", seccomp_filter, "last: the filter need not allow the steps above" },
 };
 

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "lib/error.h"
+#include "lib/landlock.h"
 
 #define CONFINE_KEEP_ROOT   1u  /* do not change the root directory */
 #define CONFINE_NO_NEWNET   2u  /* keep the network namespace (whoever talks to the network) */
@@ -25,6 +26,8 @@ struct confine {
 	int userns_fd;          /* with CONFINE_JOIN_USERNS; borrowed */
 	const char *empty_root; /* the directory that becomes "/": nothing else stays in sight */
 	unsigned flags;
+	uint64_t files; /* LANDLOCK_*: what it does to files on descriptors that are handed to
+			   it later; opening others fails, whatever leads to them */
 	uint64_t capabilities; /* bits (1 << CAP_*) kept in permitted and effective; 0: none */
 	const char *const
 		*syscalls; /* allowed beside confine_base_syscalls; others kill the process */
@@ -37,8 +40,9 @@ struct confine {
  * connected to; what is mounted below it is not seen), RLIMIT_CORE 0, memory lock, user namespace
  * (asked for with CONFINE_JOIN_USERNS; the namespaces above do not belong to it), bounding set,
  * supplementary groups, gid, uid, capability sets (ambient and inheritable empty), no_new_privs,
- * not dumpable, seccomp. Executable mappings are refused by the filter, so what is to be loaded is
- * loaded before.
+ * not dumpable, Landlock (lib/landlock.h; with CONFINE_WRITABLE all but programs, sockets and
+ * devices in the root), seccomp. Executable mappings are refused by the filter, so what is to be
+ * loaded is loaded before.
  *
  * CONFINE_LOCK_MEMORY locks each page when it is first touched. Where RLIMIT_MEMLOCK cannot be
  * raised (no CAP_SYS_RESOURCE) that holds for what is mapped by now: allocate what will hold keys

@@ -44,6 +44,10 @@ static int confine(const struct options *options, struct error *err)
 		.gid = options->uid,
 		.empty_root = options->empty_root,
 		.flags = CONFINE_LOCK_MEMORY,
+		/* deliver.c, beneath the tmpfs of a volume */
+		.files = LANDLOCK_WRITE_FILE | LANDLOCK_READ_FILE | LANDLOCK_READ_DIR |
+			 LANDLOCK_REMOVE_DIR | LANDLOCK_REMOVE_FILE | LANDLOCK_MAKE_DIR |
+			 LANDLOCK_MAKE_REG | LANDLOCK_MAKE_SYM | LANDLOCK_TRUNCATE,
 		.syscalls = more_syscalls,
 		.syscalls_len = ARRAY_LEN(more_syscalls),
 	};

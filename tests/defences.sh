@@ -67,6 +67,8 @@ NAMES       | nodeagent/shim/plan_check      | bulkhead-shim | $B/tests/priv/esc
 PATHS       | nodeagent/shim/plan_check      | bulkhead-shim | $B/tests/priv/escapes/test_text
 LOCK        | nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/escapes/test_text
 WAY_UP      | nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/test_shim_sandbox
+LANDLOCK    | lib/confine                     | tests/priv/test_confine | $B/tests/priv/test_confine
+SHIM_CAPS   | nodeagent/shim/caps            | bulkhead-shim | bats --formatter tap -f "no right over the machine" tests/e2e/processes.bats
 WALK        | nodeagent/shim/mnt              | bulkhead-shim | $B/tests/priv/escapes/test_race
 '
 n=0 failed=0

@@ -120,6 +120,7 @@ static int give_up_rights(const struct options *o, struct error *err)
 		.gid = o->uid,
 		.empty_root = o->empty_root,
 		.flags = CONFINE_NO_NEWNET,
+		.files = LANDLOCK_READ_FILE | LANDLOCK_READ_DIR, /* log directories */
 		.syscalls = names };
 
 	for (size_t i = 0; i < confine_base_syscalls_len; i++)

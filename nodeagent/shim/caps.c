@@ -95,3 +95,34 @@ int caps_set(uint64_t set)
 #endif
 	return (int)syscall(SYS_capset, &header, data);
 }
+
+#define CAP(name) (UINT64_C(1) << CAP_##name)
+
+int caps_drop_machine(void)
+{
+	const uint64_t drop = CAP(SYS_MODULE) | CAP(SYS_RAWIO) | CAP(SYS_BOOT) | CAP(SYS_TIME) |
+			      CAP(SYS_PACCT) | CAP(SYSLOG) | CAP(WAKE_ALARM) | CAP(BLOCK_SUSPEND) |
+			      CAP(AUDIT_CONTROL) | CAP(AUDIT_READ) | CAP(NET_BROADCAST) |
+			      CAP(NET_RAW) | CAP(NET_BIND_SERVICE) | CAP(LEASE) |
+			      CAP(MAC_OVERRIDE) | CAP(PERFMON) | CAP(CHECKPOINT_RESTORE);
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+#ifdef BULKHEAD_WEAK_SHIM_CAPS
+	return 0;
+#endif
+	/* CAP_SETPCAP stays; a kernel that does not know one of them has none to drop. */
+	for (int cap = 0; cap < 64; cap++) {
+		if ((drop & (UINT64_C(1) << cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 &&
+			errno != EINVAL)
+			return -1;
+	}
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		data[i].permitted &= (uint32_t) ~(drop >> (32 * i));
+		data[i].effective &= data[i].permitted;
+		data[i].inheritable = 0;
+	}
+	return (int)syscall(SYS_capset, &header, data);
+}

@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
+#include "nodeagent/shim/caps.h"
 #include "nodeagent/shim/shim.h"
 #include "nodeagent/shim/sys.h"
 
@@ -41,6 +42,9 @@ static void on_sandbox_plan(struct shim *shim, ProtobufCMessage **message, uint3
 	} else {
 		fds_len = sandbox_fds(&shim->sandbox, fds);
 		drift_start(shim);
+		/* Containers of a pod with the node's own ids may be given any of them. */
+		if (shim->sandbox.user_fd >= 0 && caps_drop_machine() < 0)
+			log_warning("cannot drop capabilities: %s", strerror(errno));
 	}
 	ready.usec = monotonic_usec() - start;
 	shim_send(shim, IPC_SANDBOX_READY, serial, &ready.base, fds, fds_len);

@@ -51,3 +51,13 @@ answering() {
 	grep -q 'title' "$BATS_TEST_TMPDIR/out"
 	[ -z "$(LC_ALL=C grep -aP '\x1b|\xc2\x9b|\x07' "$BATS_TEST_TMPDIR/out")" ]
 }
+@test "the threat model names tests that are there" {
+	local name status=0
+	for name in $(grep -o '`[a-z_0-9]*_[a-z_0-9]*`' "$BATS_TEST_DIRNAME/../../docs/THREAT-MODEL.md" | tr -d '`' | sort -u); do
+		grep -rqwI -- "$name" "$BATS_TEST_DIRNAME/.." "$BATS_TEST_DIRNAME/../../"{nodeagent,netplugin,lib,secrets,auth,proto} || {
+			echo "no $name"
+			status=1
+		}
+	done
+	return $status
+}

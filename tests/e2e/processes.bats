@@ -12,6 +12,10 @@ setup_file() {
 	for name in agent api netd secretd clusterd shim; do
 		export "pid_$name=$(daemon_pid "bulkhead-$name")"
 	done
+	for name in netd clusterd; do
+		local v=pid_$name
+		export "pid_${name}_connector=$(pgrep -P "${!v}")"
+	done
 }
 teardown_file() {
 	source "$BATS_TEST_DIRNAME/node.bash"
@@ -80,8 +84,40 @@ network_sockets() {
 @test "the agent has one thread" {
 	[ "$(status_of "$pid_agent" Threads)" = 1 ]
 }
+# What each process may, from outside: uid, permitted = effective, bounding, no_new_privs, seccomp.
+@test "the table of rights" {
+	local row name uid caps bound nnp seccomp
+	while read -r name uid caps bound nnp seccomp; do
+		local v=pid_$name s
+		s=/proc/${!v}/status
+		[ "$(status_of "${!v}" Uid)" = "$uid" ] || { echo "$name: uid"; return 1; }
+		[ "$(status_of "${!v}" CapPrm)" = "$caps" ] && [ "$(status_of "${!v}" CapEff)" = "$caps" ] || { echo "$name: caps"; return 1; }
+		[ "$(status_of "${!v}" CapBnd)" = "$bound" ] || { echo "$name: bounding"; return 1; }
+		[ "$(status_of "${!v}" NoNewPrivs)" = "$nnp" ] && [ "$(status_of "${!v}" Seccomp)" = "$seccomp" ] || { echo "$name: filter"; return 1; }
+		[ "$(status_of "${!v}" CapInh)" = 0000000000000000 ] && [ "$(status_of "${!v}" CapAmb)" = 0000000000000000 ] || { echo "$name: inh"; return 1; }
+	done <<-T
+		api                64201 0000000000000000 0000000000000000 1 2
+		secretd            64202 0000000000000000 0000000000000000 1 2
+		clusterd           64203 0000000000000000 0000000000000000 1 2
+		netd               64204 0000000000001000 0000000000000000 1 2
+		netd_connector     64204 0000000000000002 0000000000000000 1 2
+		clusterd_connector 64203 0000000000000002 0000000000000000 1 2
+	T
+}
+@test "the shim of a pod with a user namespace has no right over the machine itself" {
+	# SYS_MODULE, SYS_RAWIO, SYS_BOOT, SYS_TIME, SYS_PACCT, SYSLOG, WAKE_ALARM, BLOCK_SUSPEND, AUDIT_CONTROL,
+	# AUDIT_READ, NET_BROADCAST, NET_RAW, NET_BIND_SERVICE, LEASE, MAC_OVERRIDE, PERFMON, CHECKPOINT_RESTORE
+	local cap set
+	for set in CapPrm CapEff CapBnd CapInh; do
+		for cap in 16 17 22 25 20 34 35 36 30 37 11 13 10 28 32 38 40; do
+			[ $((0x$(status_of "$pid_shim" $set) >> cap & 1)) = 0 ] || { echo "$set $cap"; return 1; }
+		done
+	done
+	# What it builds with stays: SYS_ADMIN.
+	[ $((0x$(status_of "$pid_shim" CapEff) >> 21 & 1)) = 1 ]
+}
 @test "the confined see an empty root and a mount namespace of their own" {
-	for p in $pid_api $pid_secretd; do
+	for p in $pid_api $pid_secretd $pid_netd $pid_clusterd; do
 		[ -z "$(ls -A "/proc/$p/root/")" ]
 		[ "$(readlink "/proc/$p/ns/mnt")" != "$(readlink "/proc/$pid_agent/ns/mnt")" ]
 	done
@@ -91,7 +127,7 @@ network_sockets() {
 	[ "$(awk '$1 == "VmLck:" {print $2}' "/proc/$pid_secretd/status")" -gt 0 ]
 }
 @test "the holders of secrets are not dumpable" {
-	for p in $pid_secretd $pid_api $pid_netd $pid_clusterd; do
+	for p in $pid_secretd $pid_api $pid_netd $pid_clusterd $pid_netd_connector $pid_clusterd_connector; do
 		[ "$(stat -c %u "/proc/$p/environ")" = 0 ]
 	done
 	grep -q 'Max core file size *0 *0 ' "/proc/$pid_secretd/limits"
