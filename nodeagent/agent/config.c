@@ -109,6 +109,11 @@ static int check_ovs(const char *field, const char *value, struct error *err)
 	return one_of(field, value, "private", "system", NULL, err);
 }
 
+static int check_swap(const char *field, const char *value, struct error *err)
+{
+	return one_of(field, value, "refuse", "allow", NULL, err);
+}
+
 static int check_datapath(const char *field, const char *value, struct error *err)
 {
 	return one_of(field, value, "auto", "netdev", "system", err);
@@ -206,6 +211,7 @@ static const struct text_field {
 	{ FIELD(cluster_network), check_network },
 	{ FIELD(ovs), check_ovs },
 	{ FIELD(datapath), check_datapath },
+	{ FIELD(secrets_on_swap), check_swap },
 	{ FIELD(cgroup_parent), check_cgroup },
 	{ FIELD(bridge), check_bridge },
 	{ FIELD(libexec_dir), check_dir },
@@ -247,7 +253,8 @@ static int check_fields(const Bulkhead__V1__NodeConfig *config, struct error *er
 			*(char *const *)(const void *)((const char *)config + f->offset);
 
 		/* What came later has a value that stands for none. */
-		if (!*value && (f->check == check_journal || f->check == check_log_driver))
+		if (!*value && (f->check == check_journal || f->check == check_log_driver ||
+				       f->check == check_swap))
 			continue;
 		if (!*value)
 			return error_set(err, ERR_INVALID, 0, "%s: is missing", f->name);

@@ -165,6 +165,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_f
 
 	plan->share_process_namespace = spec->shareprocessnamespace;
 	plan->image_base = node->config->image_base;
+	plan->secrets_on_swap = strcmp(plan_or_empty(node->config->secrets_on_swap), "allow") == 0;
 	plan->drift_interval =
 		node->config->drift_interval ? node->config->drift_interval : CONFIG_DRIFT_INTERVAL;
 	if (host_check(spec, err) < 0 || names_fill(node, pod, plan, err) < 0 ||

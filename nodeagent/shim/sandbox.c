@@ -255,6 +255,7 @@ static int volume_make(struct sandbox *s, size_t i, struct error *err)
 		.gid = t->gid,
 		.mode = t->mode,
 		.noswap = secret,
+		.swap_allowed = s->plan->secrets_on_swap,
 		.attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 		.context = context_of(s) };
 	cleanup_close int fd = tmpfs_make(&options, err);

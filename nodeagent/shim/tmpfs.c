@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/fdio.h"
 #include "lib/path.h"
 #include "nodeagent/shim/sys.h"
 
 #define OWN_DEPTH_MAX 16
+#define SWAPS_MAX     65536
 
 static int number_set(int fd, const char *key, const char *format, uint64_t value)
 {
@@ -25,6 +27,35 @@ static int number_set(int fd, const char *key, const char *format, uint64_t valu
 	else
 		snprintf(text, sizeof(text), "%" PRIu64, value);
 	return sys_fsconfig_string(fd, key, text);
+}
+
+int tmpfs_swap_check(const char *swaps, int allowed, struct error *err)
+{
+	/* One line of headings, then one for each. */
+	const char *first = strchr(swaps, '\n');
+
+	if (allowed || (first && first[1] == '\0'))
+		return 0;
+	return error_set(err, ERR_PRECONDITION, 0,
+		"this kernel's tmpfs has no 'noswap' (Linux 6.4 has), and swap is active, where "
+		"secrets would be written to disk: run 'swapoff -a', or set secrets_on_swap: allow "
+		"in node.yaml");
+}
+
+/* Fails closed: what the kernel cannot promise is asked of the machine. */
+static int set_noswap(int fs_fd, int allowed, struct error *err)
+{
+	cleanup_free char *swaps = NULL;
+	size_t size;
+
+#ifdef BULKHEAD_WEAK_NOSWAP
+	return 0;
+#endif
+	if (sys_fsconfig_flag(fs_fd, "noswap") == 0)
+		return 0;
+	if (file_read_at(AT_FDCWD, "/proc/swaps", SWAPS_MAX, &swaps, &size, err) < 0)
+		return -1;
+	return tmpfs_swap_check(swaps, allowed, err);
 }
 
 int tmpfs_make(const struct tmpfs_options *options, struct error *err)
@@ -40,10 +71,8 @@ int tmpfs_make(const struct tmpfs_options *options, struct error *err)
 		number_set(fs_fd, "mode", "o", options->mode) < 0 ||
 		(options->context && sys_fsconfig_string(fs_fd, "context", options->context) < 0))
 		return error_set(err, error_code_of(errno), errno, "cannot configure a tmpfs");
-#ifndef BULKHEAD_WEAK_NOSWAP
-	if (options->noswap)
-		sys_fsconfig_flag(fs_fd, "noswap");
-#endif
+	if (options->noswap && set_noswap(fs_fd, options->swap_allowed, err) < 0)
+		return -1;
 	if (sys_fsconfig_create(fs_fd) < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot make a tmpfs");
 	fd = sys_fsmount(fs_fd, options->attr);

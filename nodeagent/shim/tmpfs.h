@@ -12,13 +12,21 @@ struct tmpfs_options {
 	uint32_t uid; /* of the root directory, as the kernel sees it */
 	uint32_t gid;
 	uint32_t mode;
-	int noswap;          /* asked for; kernels before 6.4 have no such thing */
+	int noswap;          /* nothing of it is ever swapped; see tmpfs_swap_check() */
+	int swap_allowed;    /* with 'noswap', where the kernel has no such thing: all the same */
 	unsigned attr;       /* MOUNT_ATTR_* */
 	const char *context; /* SELinux mount context, or NULL */
 };
 
 /* Returns the detached mount, which the caller owns, or -1. */
 int tmpfs_make(const struct tmpfs_options *options, struct error *err);
+
+/*
+ * Whether a tmpfs that is not to be swapped may be made by a kernel without 'noswap' (before 6.4):
+ * where nothing is swapped to ('swaps' is the text of /proc/swaps), or 'allowed' says so. What is
+ * swapped on later is not noticed. Pure. Errors: ERR_PRECONDITION, with the ways out.
+ */
+int tmpfs_swap_check(const char *swaps, int allowed, struct error *err);
 
 /*
  * Changes the limits of the tmpfs whose root 'dirfd' is. 'noswap' as it was made. Fails when more
