@@ -285,6 +285,8 @@ static const char *line_find(const char *text, const char *key, size_t len, size
 static void compare_lines(const char *prefix, const char *plan, const char *found,
 	const char *(*key_end)(const char *line), struct drift_list *ret)
 {
+	if (strcmp(plan, found) == 0)
+		return;
 	for (const char *p = plan; *p; p += strcspn(p, "\n"), p += *p == '\n') {
 		const char *value = key_end(p);
 		size_t key_len = (size_t)(value - p);

@@ -107,6 +107,21 @@ kill_under_ping() {
 	sleeper two red | bh apply -f -
 	bh wait pod two -n red --for=condition=Ready --timeout=60s
 }
+@test "a VNID in the switch's database that is none is not taken for another" {
+	sleeper vnid red | bh apply -f -
+	bh wait pod vnid -n red --for=condition=Ready --timeout=60s
+	local port
+	port=$(bh describe pod vnid -n red | awk '$1 == "Port:" {print $2}')
+	# 2^32 would be 0, the default project's, which all may reach.
+	ovs-vsctl --timeout=10 --no-wait --db="unix:$node_run/ovs/db.sock" set port "$port" external_ids:bulkhead-vnid=4294967296
+	local pid
+	pid=$(daemon_pid bulkhead-netd)
+	kill -KILL "$pid"
+	eventually 20 restarted bulkhead-netd "$pid"
+	eventually 20 ready
+	grep -q "port '$port': VNID: '4294967296' is not" "$node_state/agent.log" || { grep VNID "$node_state/agent.log" | tail -3; return 1; }
+	bh delete pod vnid -n red
+}
 @test "kill -9 of a shim takes also a program that changed its credentials" {
 	# The kernel forgets PR_SET_PDEATHSIG at setuid(2), and at a set-user-ID program.
 	bh apply -f - <<-Y
