@@ -20,6 +20,7 @@ struct agent {
 	int state_dirfd; /* <state>, <run>: O_PATH-free directory descriptors */
 	int run_dirfd;
 	struct cgroup_tree cgroups;
+	struct scopes *scopes; /* scopes.h; NULL unless systemd makes the cgroups */
 	struct image_store *images;
 	struct ovs *ovs;         /* ovs.h: Open vSwitch's own processes */
 	struct cluster *cluster; /* cluster.h: link to bulkhead-clusterd, and its last snapshot */

@@ -145,6 +145,12 @@ bool config_log_files(const Bulkhead__V1__NodeConfig *config)
 	return strcmp(config->log_driver, "journald") != 0;
 }
 
+/* Empty: open_cgroups() in main.c looks. */
+static int check_driver(const char *field, const char *value, struct error *err)
+{
+	return *value ? one_of(field, value, "systemd", "cgroupfs", NULL, err) : 0;
+}
+
 /* Relative, and each part an ordinary name: it is joined to every hierarchy's root. */
 static int check_cgroup(const char *field, const char *value, struct error *err)
 {
@@ -213,6 +219,7 @@ static const struct text_field {
 	{ FIELD(datapath), check_datapath },
 	{ FIELD(secrets_on_swap), check_swap },
 	{ FIELD(cgroup_parent), check_cgroup },
+	{ FIELD(cgroup_driver), check_driver },
 	{ FIELD(bridge), check_bridge },
 	{ FIELD(libexec_dir), check_dir },
 	{ FIELD(seccomp_dir), check_dir },
@@ -254,7 +261,7 @@ static int check_fields(const Bulkhead__V1__NodeConfig *config, struct error *er
 
 		/* What came later has a value that stands for none. */
 		if (!*value && (f->check == check_journal || f->check == check_log_driver ||
-				       f->check == check_swap))
+				       f->check == check_swap || f->check == check_driver))
 			continue;
 		if (!*value)
 			return error_set(err, ERR_INVALID, 0, "%s: is missing", f->name);

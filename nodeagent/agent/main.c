@@ -17,17 +17,20 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "auth/pod_edit.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "nodeagent/agent/agent.h"
 #include "nodeagent/agent/api.h"
+#include "nodeagent/agent/cgroup_path.h"
 #include "nodeagent/agent/cluster.h"
 #include "nodeagent/agent/config.h"
 #include "nodeagent/agent/netd.h"
 #include "nodeagent/agent/node.h"
 #include "nodeagent/agent/ovs.h"
 #include "nodeagent/agent/pods.h"
+#include "nodeagent/agent/scopes.h"
 #include "nodeagent/agent/secretd.h"
 #include "nodeagent/agent/teardown.h"
 
@@ -243,6 +246,31 @@ static int open_cgroups(struct agent *agent, struct error *err)
 	return cgroup_tree_open(&agent->cgroups, root_fd, err);
 }
 
+/*
+ * Whoever makes the cgroups: systemd, where it is PID 1 and would otherwise be bypassed. On cgroup
+ * v1 it delegates only some of the hierarchies, so there the agent makes them all itself.
+ */
+static int choose_driver(const struct agent *agent, struct error *err)
+{
+	char **driver = &agent->config->cgroup_driver;
+	bool booted = sd_booted() > 0;
+	bool unified = agent->cgroups.mode == CGROUP_V2;
+
+	if (!**driver)
+		return edit_string(driver, booted && unified ? "systemd" : "cgroupfs", err);
+	if (strcmp(*driver, "systemd") != 0)
+		return 0;
+	if (!booted)
+		return error_set(err, ERR_PRECONDITION, 0,
+			"cgroup_driver: 'systemd' needs systemd as PID 1, which it is not; set "
+			"'cgroupfs'");
+	if (!unified)
+		return error_set(err, ERR_PRECONDITION, 0,
+			"cgroup_driver: 'systemd' needs cgroup v2 alone, and v1 controllers are "
+			"mounted; set 'cgroupfs', or boot with systemd.unified_cgroup_hierarchy=1");
+	return 0;
+}
+
 /* ---- the loop ------------------------------------------------------------------------------ */
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
@@ -283,6 +311,8 @@ static int open_images(struct agent *agent, struct error *err)
 static int start(struct agent *agent, struct error *err)
 {
 	if (make_event(agent, err) < 0 || open_images(agent, err) < 0 ||
+		(cgroup_path_is_systemd(agent->config) &&
+			scopes_new(&agent->scopes, agent->event, err) < 0) ||
 		ovs_new(&agent->ovs, agent, err) < 0 ||
 		cluster_new(&agent->cluster, agent, err) < 0 ||
 		secretd_new(&agent->secretd, agent, err) < 0 ||
@@ -302,6 +332,7 @@ static void stop(struct agent *agent)
 	cluster_free(agent->cluster);
 	ovs_free(agent->ovs);
 	image_store_free(agent->images);
+	scopes_free(agent->scopes);
 	sd_event_unref(agent->event);
 }
 
@@ -332,7 +363,8 @@ static int run(struct agent *agent, const struct options *options, struct error 
 	cleanup_close int lock_fd = -1;
 
 	if (prepare_process(err) < 0 || open_dirs(agent, err) < 0 ||
-		take_lock(agent, &lock_fd, err) < 0 || open_cgroups(agent, err) < 0)
+		take_lock(agent, &lock_fd, err) < 0 || open_cgroups(agent, err) < 0 ||
+		choose_driver(agent, err) < 0)
 		return -1;
 	if (options->teardown)
 		return teardown(agent, options->purge, err);

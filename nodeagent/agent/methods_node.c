@@ -76,6 +76,7 @@ static void fill_own(const struct agent *agent, struct node_view *view)
 		view->info.kernel = view->uts.release;
 	view->info.version = borrow(BULKHEAD_VERSION);
 	view->info.cgroup = borrow(cgroup_name(agent));
+	view->info.cgroup_driver = agent->config->cgroup_driver;
 	view->info.selinux = borrow(selinux_name());
 	view->info.datapath = net ? net->datapath : view->info.datapath;
 	view->info.pods = (uint32_t)pods_count(agent->pods);

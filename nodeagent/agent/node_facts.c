@@ -1,11 +1,13 @@
 #include "nodeagent/agent/node_facts.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -18,6 +20,8 @@
 #define RESOLV_CONF     "/etc/resolv.conf"
 #define RESOLV_SIZE_MAX 65536
 #define CA_SIZE_MAX     65536
+#define NUMBER_SIZE_MAX 64
+#define CPUS_SIZE_MAX   4096
 #define CA_PATH         "pki/ca.pem"
 
 static void read_memory(struct plan_node *node)
@@ -56,6 +60,42 @@ static int find_journal(
 			"; use cri, or say where it is in journal_socket",
 			config->log_driver);
 	return 0;
+}
+
+/* The whole disk below 'dirfd': limits of I/O are of these alone, never of a partition. */
+static void read_disk(struct plan_node *node, int dirfd)
+{
+	cleanup_free char *text = NULL;
+	char path[128];
+	struct stat st;
+	size_t size;
+	int n;
+
+	if (fstat(dirfd, &st) < 0)
+		return;
+	n = snprintf(
+		path, sizeof(path), "/sys/dev/block/%u:%u/", major(st.st_dev), minor(st.st_dev));
+	snprintf(path + n, sizeof(path) - (size_t)n, "partition");
+	snprintf(path + n, sizeof(path) - (size_t)n, access(path, F_OK) == 0 ? "../dev" : "dev");
+	if (file_read_at(AT_FDCWD, path, NUMBER_SIZE_MAX, &text, &size, NULL) == 0)
+		node->has_disk = sscanf(text, "%" SCNu32 ":%" SCNu32, &node->disk_major,
+					 &node->disk_minor) == 2;
+}
+
+static void read_controllers(struct node_facts *facts, const struct cgroup_tree *tree)
+{
+	static const char *const names[] = { "/sys/fs/cgroup/cpuset.cpus.effective",
+		"/sys/fs/cgroup/cpuset/cpuset.effective_cpus", "/sys/fs/cgroup/cpuset/cpuset.cpus",
+		"/sys/devices/system/cpu/online" };
+	unsigned there = 0;
+	size_t size;
+
+	for (size_t i = 0; i < tree->len; i++)
+		there |= tree->hierarchies[i].controllers;
+	facts->node.missing_controllers = ~there;
+	for (size_t i = 0; !facts->cpus && i < ARRAY_LEN(names); i++)
+		file_read_at(AT_FDCWD, names[i], CPUS_SIZE_MAX, &facts->cpus, &size, NULL);
+	facts->node.cpus = facts->cpus;
 }
 
 /* No file, or one that cannot be read: the pods get none of its servers. */
@@ -103,6 +143,8 @@ int node_facts_read(struct node_facts *ret, const struct agent *agent, struct er
 	read_memory(&ret->node);
 	if (find_journal(ret, agent->config, err) < 0)
 		return -1;
+	read_disk(&ret->node, agent->state_dirfd);
+	read_controllers(ret, &agent->cgroups);
 	node_facts_refresh(ret, agent);
 	return 0;
 }
@@ -111,5 +153,6 @@ void node_facts_done(struct node_facts *facts)
 {
 	free(facts->ca_pem);
 	free(facts->resolv_text);
+	free(facts->cpus);
 	*facts = (struct node_facts){ 0 };
 }

@@ -15,6 +15,7 @@ struct node_facts {
 	struct plan_node node; /* its pointers lead to what is below, or to the agent's */
 	char *ca_pem;
 	char *resolv_text;
+	char *cpus;
 	const char *resolv[NODE_RESOLV_LINES_MAX + 1];
 	char address[64];
 	char journal_socket[108];

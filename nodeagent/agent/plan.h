@@ -26,7 +26,12 @@ struct plan_node {
 	uint64_t cpu_millis;
 	bool selinux;               /* labels are set */
 	const char *journal_socket; /* of the host's journal, "" where there is none */
-	const char *const *resolv;  /* lines of the node's resolv.conf, NULL-terminated */
+	const char *cpus;           /* "0-3": those that pods may use; NULL unknown */
+	bool has_disk;              /* the state directory is on one */
+	uint32_t disk_major;
+	uint32_t disk_minor;
+	unsigned missing_controllers; /* of 1 << enum cgroup_controller */
+	const char *const *resolv;    /* lines of the node's resolv.conf, NULL-terminated */
 };
 
 /* What belongs to one pod, reserved before. Borrowed. */

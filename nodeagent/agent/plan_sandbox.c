@@ -8,6 +8,8 @@
 #include "auth/safe_sysctl.h"
 #include "lib/cleanup.h"
 #include "nodeagent/agent/config.h"
+#include "nodeagent/agent/cgroup_path.h"
+#include "nodeagent/agent/plan_cgroup.h"
 #include "nodeagent/agent/plan_etc.h"
 #include "nodeagent/agent/plan_ids.h"
 #include "nodeagent/agent/plan_resources.h"
@@ -111,6 +113,8 @@ static int names_fill(const struct plan_node *node, const struct plan_pod *pod,
 	const char *state = node->config->state_dir;
 	size_t len = strlen(project) + strlen(name) + strlen(uid) + 2;
 	char hostname[PLAN_HOSTNAME_SIZE];
+	char cgroup[CGROUP_PATH_SIZE];
+	char scope[CGROUP_PATH_SIZE];
 
 	if (uid[0] == '\0')
 		return error_set(err, ERR_INTERNAL, 0, "metadata.uid: the pod has none");
@@ -120,12 +124,14 @@ static int names_fill(const struct plan_node *node, const struct plan_pod *pod,
 			"project, the pod and its uid: use at most %zu characters",
 			NAME_MAX - (len - strlen(name)));
 	plan_hostname(pod->pod, hostname);
+	cgroup_path_pod(node->config, project, uid, cgroup);
+	cgroup_path_scope(node->config, project, uid, scope);
 	if (edit_string(&plan->pod_uid, uid, err) < 0 ||
 		edit_string(&plan->project, project, err) < 0 ||
 		edit_string(&plan->pod, name, err) < 0 ||
 		edit_string(&plan->hostname, hostname, err) < 0 ||
-		plan_print(&plan->cgroup, err, "%s/%s/pod%s", node->config->cgroup_parent, project,
-			uid) < 0 ||
+		edit_string(&plan->cgroup, cgroup, err) < 0 ||
+		edit_string(&plan->cgroup_scope, scope, err) < 0 ||
 		plan_print(&plan->log_dir, err, "%s/logs/%s_%s_%s", state, project, name, uid) < 0)
 		return -1;
 	return plan_print(&plan->pod_dir, err, "%s/pods/%s", state, uid);
@@ -172,6 +178,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_f
 		map_fill(pod, plan, err) < 0 ||
 		sysctls_fill(spec->securitycontext, plan, err) < 0 ||
 		plan_limits_pod(spec, &plan->limits, err) < 0 ||
+		plan_cgroup(node, pod->pod, plan->limits, err) < 0 ||
 		plan_storage(spec, plan, err) < 0 || logs_fill(node, pod, plan, err) < 0 ||
 		plan_selinux_mount(node, pod, plan, err) < 0 ||
 		plan_hosts(pod, &plan->etc_hosts, &plan->n_etc_hosts, err) < 0 ||

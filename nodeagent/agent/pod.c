@@ -19,7 +19,6 @@
 #define ADOPT_USEC   UINT64_C(10000000)
 #define SANDBOX_USEC UINT64_C(60000000)
 #define DESTROY_USEC UINT64_C(15000000) /* the shim gives up at 10 s itself */
-#define REAP_MS      20                 /* a turn of the loop may take */
 #define REAP_USEC    UINT64_C(200000)
 #define KILL_USEC    UINT64_C(2000000) /* between one SIGKILL and the next */
 #define RESTORES_MAX 10                /* of a pod whose shim cannot be asked */
@@ -73,6 +72,7 @@ void pod_free(struct pod *pod)
 		return;
 	streams_end(pod, NULL);
 	pod_drift_end(pod);
+	pod_scope_forget(pod);
 	shim_free(pod->shim);
 	pod_net_done(pod);
 	pod_volumes_done(pod);
@@ -142,6 +142,7 @@ void pod_sandbox_plan(struct pod *pod)
 	struct plan_pod plan = pod_plan(pod);
 	Bulkhead__V1__SandboxPlan *message = NULL;
 	struct error err = { 0 };
+	int ready;
 
 	node_facts_refresh(&pods->facts, pods->agent);
 	if (!cluster_known(pods->agent->cluster)) {
@@ -153,7 +154,9 @@ void pod_sandbox_plan(struct pod *pod)
 		refuse(pod, "FailedMount", &err);
 		return;
 	}
-	if (shim_send(pod->shim, IPC_SANDBOX_PLAN, &message->base, &err) < 0) {
+	ready = pod_scope_ready(pod, message, &err);
+	if (ready < 0 ||
+		(ready && shim_send(pod->shim, IPC_SANDBOX_PLAN, &message->base, &err) < 0)) {
 		refuse(pod, "FailedCreatePodSandBox", &err);
 	} else {
 		pod->answer_due = true;
@@ -173,6 +176,7 @@ static int spawn(struct pod *pod, struct error *err)
 		.ops = &pod_shim_ops,
 		.user = pod };
 
+	pod_scope_forget(pod);
 	if (pod_folders_make(pod, err) < 0)
 		return -1;
 	pod_run_path(pod, "shim.sock", socket);
@@ -300,22 +304,17 @@ static void do_destroy(struct pod *pod)
 
 static void reap_cgroup(struct pod *pod)
 {
-	char path[POD_PATH_SIZE];
-	struct error err = { 0 };
-
-	pod_cgroup_path(pod, path);
-	if (cgroup_reap(&pod->pods->agent->cgroups, path, REAP_MS, &err) < 0) {
-		log_write(LOG_LEVEL_DEBUG, &pod->subject, "%s", err.text);
+	if (pod_cgroup_reap(pod))
+		pod->released_cgroup = true;
+	else
 		arm(pod, REAP_USEC);
-		return;
-	}
-	pod->released_cgroup = true;
 }
 
 static void do_release(struct pod *pod)
 {
 	timer_stop(pod->timer);
 	pod_drift_end(pod);
+	pod_scope_forget(pod);
 	shim_free(pod->shim);
 	pod->shim = NULL;
 	pod_volumes_done(pod);

@@ -167,6 +167,8 @@ struct pod {
 	unsigned kills;         /* SIGKILLs sent to all containers */
 	bool answer_due;        /* the plan of the sandbox was sent */
 	bool released_cgroup;
+	struct scope_wait *scope; /* systemd was asked for the pod's scope */
+	bool scoped;              /* and the shim is in it */
 	struct pod_times times;
 	struct pod_record records[POD_RECORDS_MAX];
 	size_t records_len;
@@ -202,7 +204,7 @@ int pod_delete(struct pod *pod, int64_t grace_seconds, struct error *err);
 bool pod_deleting(const struct pod *pod);
 /* Its sandbox stands, and is needed. */
 bool pod_lives(const struct pod *pod);
-/* Sends the shim what to build. */
+/* Sends the shim what to build, when there is a scope for it. */
 void pod_sandbox_plan(struct pod *pod);
 /* Network and volumes may be complete. */
 void pod_prepare_check(struct pod *pod);
@@ -214,12 +216,23 @@ struct plan_pod pod_plan(const struct pod *pod);
 /* For plan_find_secret; 'user' is the pod. */
 const Bulkhead__V1__ClusterSecret *pod_find_secret(void *user, const char *name);
 
+/* ---- pod_cgroup.c -------------------------------------------------------------------------- */
+
+/*
+ * Whether the shim may build what 'plan' says: with systemd, once it is in the pod's scope. 1 yes;
+ * 0 systemd was asked, and pod_sandbox_plan() is called again.
+ */
+int pod_scope_ready(struct pod *pod, const Bulkhead__V1__SandboxPlan *plan, struct error *err);
+/* Another shim needs to be put in it. */
+void pod_scope_forget(struct pod *pod);
+/* Ends and removes what the pod has in cgroups. False: not yet, call again. */
+bool pod_cgroup_reap(const struct pod *pod);
+
 /* ---- pod_paths.c --------------------------------------------------------------------------- */
 
 /* <run>/pods/<uid>/<name>, <state>/logs/<project>_<pod>_<uid>, <parent>/<project>/pod<uid>. */
 void pod_run_path(const struct pod *pod, const char *name, char ret[POD_PATH_SIZE]);
 void pod_log_path(const struct pod *pod, char ret[POD_PATH_SIZE]);
-void pod_cgroup_path(const struct pod *pod, char ret[POD_PATH_SIZE]);
 /* Makes the run and log folders. */
 int pod_folders_make(const struct pod *pod, struct error *err);
 /* A mark in the run folder: a container began in this boot of the machine. */

@@ -30,12 +30,6 @@ void pod_log_path(const struct pod *pod, char ret[POD_PATH_SIZE])
 		pod->subject.project, pod->subject.pod, pod->subject.uid);
 }
 
-void pod_cgroup_path(const struct pod *pod, char ret[POD_PATH_SIZE])
-{
-	snprintf(ret, POD_PATH_SIZE, "%s/%s/pod%s", pod->pods->agent->config->cgroup_parent,
-		pod->subject.project, pod->subject.uid);
-}
-
 /* bulkhead-api reads what lies here through descriptors; the folders' group is handed down. */
 static int log_folder_make(const struct pod *pod, const char *path, struct error *err)
 {

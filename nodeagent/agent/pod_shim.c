@@ -27,6 +27,7 @@
 struct shim {
 	struct shim_config config;
 	char *socket;
+	pid_t pid;
 	struct spawned process; /* pid 0: not our child, nothing to reap */
 	sd_event_source *process_source;
 	struct link *link; /* NULL: closed */
@@ -167,6 +168,7 @@ int shim_spawn(struct shim **ret, const struct shim_config *config, struct error
 		shim_free(shim);
 		return -1;
 	}
+	shim->pid = shim->process.pid;
 	*ret = shim;
 	return 0;
 }
@@ -203,6 +205,7 @@ static int peer_open(struct shim *shim, int fd, struct error *err)
 	if (shim->process.pidfd < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot watch the shim at '%s'",
 			shim->socket);
+	shim->pid = peer.pid;
 	return 0;
 }
 
@@ -242,6 +245,11 @@ int shim_send(
 	if (!shim || !shim->link)
 		return error_set(err, ERR_UNAVAILABLE, 0, "the pod's shim is not connected");
 	return link_send(shim->link, type, 0, message, NULL, 0, NULL, err);
+}
+
+pid_t shim_pid(const struct shim *shim)
+{
+	return shim->pid;
 }
 
 void shim_kill(struct shim *shim)

@@ -46,6 +46,9 @@ int shim_send(
 /* Connects anew, so that SHIM_STATE comes with its descriptors once more. */
 int shim_reconnect(struct shim *shim, struct error *err);
 
+/* The number of its process, which names it as long as 'gone' was not called. */
+pid_t shim_pid(const struct shim *shim);
+
 /* SIGKILL; 'gone' follows. */
 void shim_kill(struct shim *shim);
 

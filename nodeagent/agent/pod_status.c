@@ -122,6 +122,7 @@ static void fill_last(struct status_container *s, const Bulkhead__V1__ContainerR
 	s->last_exit_code = run->exit_code;
 	s->last_signal = run->signal;
 	s->last_oom_killed = run->oom_killed;
+	s->last_message = or_null(run->message);
 }
 
 static void fill_ended(struct status_container *s, const Bulkhead__V1__ContainerProgress *p)

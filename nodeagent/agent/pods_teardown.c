@@ -16,14 +16,17 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/cgroup_path.h"
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/pod_store.h"
 #include "nodeagent/agent/pods.h"
+#include "nodeagent/agent/scopes.h"
 
 #define ENDS_AT_ONCE_MAX 256
 #define DESTROY_USEC     UINT64_C(15000000) /* for all shims together: they work at the same time */
 #define KILL_USEC        UINT64_C(2000000)
 #define REAP_MS          5000
+#define STOP_POLL_USEC   10000
 
 /* One shim that was told to end. */
 struct ending {
@@ -158,6 +161,34 @@ static void remove_tree(int dirfd, const char *name, int *status, struct error *
 		note(err, status, &why);
 }
 
+/* Killed here first: systemd would ask each process to end, and wait. */
+static int stop_slice(struct agent *agent, struct error *err)
+{
+	uint64_t end = monotonic_usec() + REAP_MS * UINT64_C(1000);
+	char path[CGROUP_PATH_SIZE];
+	char unit[CGROUP_UNIT_SIZE];
+	bool asked = false;
+
+	cgroup_path_all(agent->config, path);
+	cgroup_unit_slice(agent->config, NULL, unit);
+	for (;;) {
+		struct cgroup cgroup;
+		bool found = cgroup_find(&cgroup, &agent->cgroups, path) > 0;
+
+		if (found)
+			cgroup_kill(&cgroup, NULL);
+		cgroup_done(&cgroup);
+		if (!found)
+			return 0;
+		if (!asked && scopes_stop_slice(unit, err) < 0)
+			return -1;
+		asked = true;
+		if (monotonic_usec() >= end)
+			return error_set(err, ERR_TIMEOUT, 0, "systemd does not end '%s'", unit);
+		usleep(STOP_POLL_USEC);
+	}
+}
+
 int pods_teardown(struct agent *agent, bool purge, struct error *err)
 {
 	struct error why = { 0 };
@@ -165,6 +196,8 @@ int pods_teardown(struct agent *agent, bool purge, struct error *err)
 
 	end_shims(agent, &status, err);
 	/* Also what a shim that was killed left behind; mounts went with the shims' namespaces. */
+	if (cgroup_path_is_systemd(agent->config) && stop_slice(agent, &why) < 0)
+		note(err, &status, &why);
 	if (cgroup_reap(&agent->cgroups, agent->config->cgroup_parent, REAP_MS, &why) < 0)
 		note(err, &status, &why);
 	remove_tree(agent->run_dirfd, "pods", &status, err);

@@ -41,6 +41,7 @@ struct status_container {
 	int32_t last_exit_code;
 	int32_t last_signal;
 	bool last_oom_killed;
+	const char *last_message;
 };
 
 struct status_pod {

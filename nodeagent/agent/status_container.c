@@ -145,6 +145,7 @@ static int last_fill(K8sContainerState **state, const struct status_container *c
 	const struct ending e = { .exit_code = c->last_exit_code,
 		.signal = c->last_signal,
 		.oom_killed = c->last_oom_killed,
+		.message = c->last_message,
 		.started_usec = c->last_started_usec,
 		.finished_usec = c->last_finished_usec };
 

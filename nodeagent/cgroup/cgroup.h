@@ -30,10 +30,20 @@ enum cgroup_controller {
 	CGROUP_DEVICES,
 	CGROUP_FREEZER,
 	CGROUP_BLKIO,
+	CGROUP_CPUSET,
 	CGROUP_CONTROLLERS,
 };
 
 #define CGROUP_HIERARCHIES_MAX (CGROUP_CONTROLLERS + 1)
+
+/* Bytes and requests a second. */
+enum cgroup_io_limit {
+	CGROUP_IO_READ_BPS,
+	CGROUP_IO_WRITE_BPS,
+	CGROUP_IO_READ_IOPS,
+	CGROUP_IO_WRITE_IOPS,
+	CGROUP_IO_LIMITS,
+};
 
 /* Limits as the kernel takes them; 0 means none. */
 struct cgroup_limits {
@@ -42,6 +52,10 @@ struct cgroup_limits {
 	uint64_t cpu_period_us;
 	uint64_t memory_max; /* bytes */
 	uint64_t pids_max;
+	const char *cpuset_cpus; /* "0-2,5"; NULL: none. Borrowed */
+	uint64_t io[CGROUP_IO_LIMITS];
+	uint32_t io_major; /* the whole disk that 'io' is about */
+	uint32_t io_minor;
 };
 
 struct cgroup_hierarchy {
@@ -71,6 +85,12 @@ struct cgroup {
 int cgroup_tree_open(struct cgroup_tree *ret, int root_dirfd, struct error *err);
 void cgroup_tree_done(struct cgroup_tree *tree);
 
+/*
+ * Lets go of the v1 hierarchies that have no other controllers than those of the set (of
+ * 1 << enum cgroup_controller): each one more costs every start a directory, and a move into it.
+ */
+void cgroup_tree_drop(struct cgroup_tree *tree, unsigned controllers);
+
 /* "cpu", "memory"... as v1 names its directories. */
 const char *cgroup_controller_name(enum cgroup_controller controller);
 
@@ -85,6 +105,23 @@ int cgroup_make(struct cgroup *ret, const struct cgroup_tree *tree, const char *
 /* As cgroup_make for 'name' directly beneath 'parent'. */
 int cgroup_make_child(
 	struct cgroup *ret, const struct cgroup *parent, const char *name, struct error *err);
+
+/*
+ * As cgroup_make for 'name' beneath 'path', which somebody else made and handed over with all
+ * controllers it has: those are handed down, and nothing above is touched. Cgroup v2 alone.
+ */
+int cgroup_make_beneath(struct cgroup *ret, const struct cgroup_tree *tree, const char *path,
+	const char *name, struct error *err);
+
+/*
+ * Opens the group 'path' where it is; a hierarchy without it keeps -1. Returns how many have it.
+ * Done with cgroup_done() also when that is 0.
+ */
+int cgroup_find(struct cgroup *ret, const struct cgroup_tree *tree, const char *path);
+
+/* Forgets controllers that the v2 group 'path' was not given, so that limits which need them are
+ * refused. */
+int cgroup_tree_narrow(struct cgroup_tree *tree, const char *path, struct error *err);
 
 /* Closes descriptors; the directories stay. A zeroed struct is allowed. */
 void cgroup_done(struct cgroup *cgroup);
@@ -119,12 +156,46 @@ int cgroup_enter(const struct cgroup *cgroup, unsigned already, struct error *er
 /* The descriptor for clone3(2) CLONE_INTO_CGROUP, or -1 where there is no v2. Borrowed. */
 int cgroup_clone_fd(const struct cgroup *cgroup);
 
-/* How many processes of the group (or below) the kernel has killed for memory so far. */
-int cgroup_oom_kills(const struct cgroup *cgroup, uint64_t *ret, struct error *err);
+/* What the kernel counted so far of a group for itself, without those below. */
+struct cgroup_oom {
+	uint64_t kills; /* of its processes, for memory, whoever's limit it was */
+	uint64_t hits;  /* of its limit: v2, without room found; v1, also when some was found */
+	int full;       /* v1: it was as large as its limit since cgroup_oom_begin() */
+};
+
+/* Groups of which one's limit killed a container, from the inside to the outside. */
+enum cgroup_oom_level {
+	CGROUP_OOM_CONTAINER,
+	CGROUP_OOM_POD,
+	CGROUP_OOM_PROJECT,
+	CGROUP_OOM_LEVELS,
+	CGROUP_OOM_NODE = CGROUP_OOM_LEVELS, /* nobody's limit: the machine had no memory left */
+	CGROUP_OOM_NONE,                     /* no process of the container was killed so */
+};
+
+/* Of the group 'up' steps above it. Without a memory controller all is 0. */
+int cgroup_oom_read(
+	const struct cgroup *cgroup, unsigned up, struct cgroup_oom *ret, struct error *err);
 
 /*
- * Lifts the CPU quota of the group and those below: ending takes time on a CPU, too, and thousands of
- * processes that share half of one are not gone for a minute. For a group that is to end.
+ * Of a container, its pod, and its project, 'project_up' above it, before it starts and when it has
+ * ended; what cannot be read is 0.
+ */
+void cgroup_oom_begin(const struct cgroup *container, unsigned project_up,
+	struct cgroup_oom ret[CGROUP_OOM_LEVELS]);
+void cgroup_oom_end(const struct cgroup *container, unsigned project_up,
+	struct cgroup_oom ret[CGROUP_OOM_LEVELS]);
+
+/* Whose limit killed between the two looks: the innermost that was met. Pure. */
+enum cgroup_oom_level cgroup_oom_judge(const struct cgroup_oom before[CGROUP_OOM_LEVELS],
+	const struct cgroup_oom after[CGROUP_OOM_LEVELS]);
+
+/* "container", "pod", "project", "node"; "" for none. */
+const char *cgroup_oom_level_name(enum cgroup_oom_level level);
+
+/*
+ * Lifts the CPU quota of the group and those below: ending takes time on a CPU, too, and thousands
+ * of processes that share half of one are not gone for a minute. For a group that is to end.
  */
 void cgroup_unthrottle(const struct cgroup *cgroup);
 

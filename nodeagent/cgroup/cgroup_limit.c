@@ -122,6 +122,57 @@ static int pids_write(int dirfd, int v2, const struct cgroup_limits *l, struct e
 	return poke_u64(dirfd, "pids.max", l->pids_max, err);
 }
 
+static int cpuset_write(int dirfd, int v2, const struct cgroup_limits *l, struct error *err)
+{
+	(void)v2;
+	return file_poke_at(dirfd, "cpuset.cpus", l->cpuset_cpus, err);
+}
+
+/* One line a device: v1 has a file for each limit, v2 one for all. */
+static int io_write(int dirfd, int v2, const struct cgroup_limits *l, struct error *err)
+{
+	static const struct {
+		const char *v1;
+		const char *v2;
+	} names[CGROUP_IO_LIMITS] = {
+		[CGROUP_IO_READ_BPS] = { "blkio.throttle.read_bps_device", "rbps" },
+		[CGROUP_IO_WRITE_BPS] = { "blkio.throttle.write_bps_device", "wbps" },
+		[CGROUP_IO_READ_IOPS] = { "blkio.throttle.read_iops_device", "riops" },
+		[CGROUP_IO_WRITE_IOPS] = { "blkio.throttle.write_iops_device", "wiops" },
+	};
+	char text[256];
+	size_t size = (size_t)snprintf(
+		text, sizeof(text), "%" PRIu32 ":%" PRIu32, l->io_major, l->io_minor);
+
+	for (size_t i = 0; i < CGROUP_IO_LIMITS; i++) {
+		if (!l->io[i])
+			continue;
+		if (v2) {
+			size += (size_t)snprintf(text + size, sizeof(text) - size, " %s=%" PRIu64,
+				names[i].v2, l->io[i]);
+			continue;
+		}
+		snprintf(text + size, sizeof(text) - size, " %" PRIu64, l->io[i]);
+		if (file_poke_at(dirfd, names[i].v1, text, err) < 0)
+			return -1;
+	}
+	return v2 ? file_poke_at(dirfd, "io.max", text, err) : 0;
+}
+
+static int wants_cpuset(const struct cgroup_limits *l)
+{
+	return l->cpuset_cpus != NULL;
+}
+
+static int wants_io(const struct cgroup_limits *l)
+{
+	for (size_t i = 0; i < CGROUP_IO_LIMITS; i++) {
+		if (l->io[i])
+			return 1;
+	}
+	return 0;
+}
+
 static int wants_shares(const struct cgroup_limits *l)
 {
 	return l->cpu_shares != 0;
@@ -152,6 +203,8 @@ static const struct {
 	{ "cpu_quota_us", CGROUP_CPU, wants_quota, quota_write },
 	{ "memory_max", CGROUP_MEMORY, wants_memory, memory_write },
 	{ "pids_max", CGROUP_PIDS, wants_pids, pids_write },
+	{ "cpuset_cpus", CGROUP_CPUSET, wants_cpuset, cpuset_write },
+	{ "io", CGROUP_BLKIO, wants_io, io_write },
 };
 
 int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits, struct error *err)
@@ -179,28 +232,4 @@ int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits
 			return error_prefix(err, "limits.%s", rows[i].field);
 	}
 	return 0;
-}
-
-int cgroup_oom_kills(const struct cgroup *cgroup, uint64_t *ret, struct error *err)
-{
-	int v2 = cgroup->tree->mode == CGROUP_V2;
-	int dirfd = cgroup_dirfd_of(cgroup, CGROUP_MEMORY);
-	cleanup_free char *text = NULL;
-	size_t size;
-	const char *p;
-
-	if (dirfd < 0) {
-		*ret = 0;
-		return 0;
-	}
-	if (file_read_at(dirfd, v2 ? "memory.events" : "memory.oom_control", 4096, &text, &size,
-		    err) < 0)
-		return -1;
-	for (p = text; p && *p; p = strchr(p, '\n')) {
-		p += *p == '\n';
-		if (sscanf(p, "oom_kill %" SCNu64, ret) == 1)
-			return 0;
-	}
-	return error_set(
-		err, ERR_UNSUPPORTED, 0, "the kernel counts no oom_kill for a memory cgroup");
 }

@@ -281,8 +281,7 @@ int cgroup_remove(const struct cgroup_tree *tree, const char *path, struct error
 	return 0;
 }
 
-/* Opens the group 'path' where it is; a hierarchy without it keeps -1. Returns how many have it. */
-static int group_find(struct cgroup *ret, const struct cgroup_tree *tree, const char *path)
+int cgroup_find(struct cgroup *ret, const struct cgroup_tree *tree, const char *path)
 {
 	int found = 0;
 
@@ -308,7 +307,7 @@ int cgroup_reap(const struct cgroup_tree *tree, const char *path, int timeout_ms
 	for (;;) {
 		struct cgroup cgroup;
 		struct error why;
-		int found = group_find(&cgroup, tree, path);
+		int found = cgroup_find(&cgroup, tree, path);
 
 		if (found > 0)
 			cgroup_kill(&cgroup, NULL);

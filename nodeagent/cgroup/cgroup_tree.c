@@ -11,6 +11,8 @@
 #include "lib/fdio.h"
 #include "nodeagent/cgroup/cgroup_internal.h"
 
+#define CPUSET_MAX 4096
+
 /* v2 calls cpuacct part of cpu and has no controllers for the rest of these. */
 static const struct {
 	const char *v1;
@@ -23,6 +25,7 @@ static const struct {
 	[CGROUP_DEVICES] = { "devices", NULL },
 	[CGROUP_FREEZER] = { "freezer", NULL },
 	[CGROUP_BLKIO] = { "blkio", "io" },
+	[CGROUP_CPUSET] = { "cpuset", "cpuset" },
 };
 
 const char *cgroup_controller_name(enum cgroup_controller controller)
@@ -128,6 +131,26 @@ int cgroup_tree_open(struct cgroup_tree *ret, int root_dirfd, struct error *err)
 	return 0;
 }
 
+void cgroup_tree_drop(struct cgroup_tree *tree, unsigned controllers)
+{
+	size_t kept = 0;
+
+	if (tree->mode == CGROUP_V2)
+		return;
+	for (size_t i = 0; i < tree->len; i++) {
+		int v2 = (int)i == tree->unified;
+
+		if (!v2 && !(tree->hierarchies[i].controllers & ~controllers)) {
+			close(tree->hierarchies[i].fd);
+			continue;
+		}
+		if (v2)
+			tree->unified = (int)kept;
+		tree->hierarchies[kept++] = tree->hierarchies[i];
+	}
+	tree->len = kept;
+}
+
 void cgroup_tree_done(struct cgroup_tree *tree)
 {
 	for (size_t i = 0; i < tree->len; i++)
@@ -161,6 +184,29 @@ static int v2_delegate(const struct cgroup_tree *tree, int dirfd, struct error *
 	return file_poke_at(dirfd, "cgroup.subtree_control", text, err);
 }
 
+/* A cpuset of v1 begins empty, and takes no process until it has CPUs and memory nodes. */
+static int cpuset_inherit(int dirfd, struct error *err)
+{
+	static const char *const lists[] = { "cpuset.cpus", "cpuset.mems" };
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		cleanup_free char *own = NULL;
+		cleanup_free char *above = NULL;
+		char parent[32];
+		size_t size;
+
+		snprintf(parent, sizeof(parent), "../%s", lists[i]);
+		if (file_read_at(dirfd, lists[i], CPUSET_MAX, &own, &size, err) < 0)
+			return -1;
+		if (own[0] != '\n' && own[0] != '\0')
+			continue;
+		if (file_read_at(dirfd, parent, CPUSET_MAX, &above, &size, err) < 0 ||
+			file_poke_at(dirfd, lists[i], above, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int step_make(const struct cgroup_tree *tree, size_t i, int dirfd, const char *name,
 	int delegate, struct error *err)
 {
@@ -175,6 +221,9 @@ static int step_make(const struct cgroup_tree *tree, size_t i, int dirfd, const 
 			"cannot open cgroup '%s' in '%s'", name, tree->hierarchies[i].name);
 	if (delegate && tree->mode == CGROUP_V2 && v2_delegate(tree, fd, err) < 0)
 		return error_prefix(err, "cgroup '%s'", name);
+	if (tree->mode != CGROUP_V2 && (tree->hierarchies[i].controllers & (1u << CGROUP_CPUSET)) &&
+		cpuset_inherit(fd, err) < 0)
+		return error_prefix(err, "cgroup '%s' in 'cpuset'", name);
 	return take_fd(&fd);
 }
 
@@ -229,6 +278,49 @@ int cgroup_make(struct cgroup *ret, const struct cgroup_tree *tree, const char *
 		}
 	}
 	*ret = cgroup;
+	return 0;
+}
+
+int cgroup_make_beneath(struct cgroup *ret, const struct cgroup_tree *tree, const char *path,
+	const char *name, struct error *err)
+{
+	struct cgroup parent;
+	struct cgroup cgroup;
+	int fd;
+	int n = 0;
+
+	if (tree->mode != CGROUP_V2)
+		return error_set(err, ERR_UNSUPPORTED, 0, "cgroup scopes need cgroup v2 alone");
+	if (cgroup_name_check(name, strlen(name), err) < 0)
+		return -1;
+	cgroup_blank(&cgroup, tree);
+	if (cgroup_find(&parent, tree, path) == 0)
+		n = error_set(err, ERR_NOT_FOUND, 0, "there is no cgroup '%s'", path);
+	if (n == 0)
+		n = v2_delegate(tree, parent.fds[0], err);
+	fd = n < 0 ? -1 : step_make(tree, 0, parent.fds[0], name, 1, err);
+	cgroup_done(&parent);
+	if (fd < 0)
+		return -1;
+	cgroup.fds[0] = fd;
+	*ret = cgroup;
+	return 0;
+}
+
+int cgroup_tree_narrow(struct cgroup_tree *tree, const char *path, struct error *err)
+{
+	struct cgroup group;
+	unsigned set = 0;
+	int n = 0;
+
+	if (cgroup_find(&group, tree, path) == 0)
+		n = error_set(err, ERR_NOT_FOUND, 0, "there is no cgroup '%s'", path);
+	else
+		n = v2_controllers(group.fds[0], &set, err);
+	cgroup_done(&group);
+	if (n < 0)
+		return -1;
+	tree->hierarchies[0].controllers &= set;
 	return 0;
 }
 

@@ -61,6 +61,8 @@ static const struct flag flags[ARG_COUNT] = {
 	FLAG(DATAPATH, "datapath", 0, FLAG_STRING, datapath, "auto, system or netdev"),
 	FLAG(CLUSTER_NETWORK, "cluster-network", 0, FLAG_STRING, cluster_network,
 		"CIDR of all pods"),
+	FLAG(CGROUP_DRIVER, "cgroup-driver", 0, FLAG_STRING, cgroup_driver,
+		"systemd or cgroupfs; default: what is there"),
 	FLAG(CGROUP_PARENT, "cgroup-parent", 0, FLAG_STRING, cgroup_parent, "cgroup of all pods"),
 	FLAG(LIBEXEC_DIR, "libexec-dir", 0, FLAG_STRING, libexec_dir, "where the daemons are"),
 	FLAG(BRIDGE, "bridge", 0, FLAG_STRING, bridge, "name of the OVS bridge"),

@@ -59,6 +59,7 @@ struct args {
 	const char *datapath;
 	const char *cluster_network;
 	const char *cgroup_parent;
+	const char *cgroup_driver;
 	const char *libexec_dir;
 	const char *bridge;
 	bool no_start;
@@ -115,6 +116,7 @@ enum {
 	ARG_DATAPATH,
 	ARG_CLUSTER_NETWORK,
 	ARG_CGROUP_PARENT,
+	ARG_CGROUP_DRIVER,
 	ARG_LIBEXEC_DIR,
 	ARG_BRIDGE,
 	ARG_NO_START,

@@ -122,6 +122,7 @@ static int check_choice(
 static int check_flags(const struct args *args, const char *node, struct error *err)
 {
 	static const char *const ovs[] = { "auto", "private", "system", NULL };
+	static const char *const drivers[] = { "systemd", "cgroupfs", NULL };
 	static const char *const datapaths[] = { "auto", "system", "netdev", NULL };
 
 	if (geteuid() != 0)
@@ -134,7 +135,9 @@ static int check_flags(const struct args *args, const char *node, struct error *
 			node);
 	if (check_listen(or_default(args->listen, "127.0.0.1:7443"), err) < 0 ||
 		check_choice("ovs", or_default(args->ovs, "auto"), ovs, err) < 0 ||
-		check_choice("datapath", or_default(args->datapath, "auto"), datapaths, err) < 0)
+		check_choice("datapath", or_default(args->datapath, "auto"), datapaths, err) < 0 ||
+		(args->cgroup_driver &&
+			check_choice("cgroup-driver", args->cgroup_driver, drivers, err) < 0))
 		return -1;
 	return 0;
 }
@@ -175,6 +178,7 @@ static int write_config(const struct args *args, const char *node, const char *s
 	config.ovs = (char *)(uintptr_t)choose_ovs(args);
 	config.datapath = (char *)(uintptr_t)or_default(args->datapath, "auto");
 	config.cgroup_parent = (char *)(uintptr_t)or_default(args->cgroup_parent, "bulkhead");
+	config.cgroup_driver = (char *)(uintptr_t)or_default(args->cgroup_driver, "");
 	config.api_uid = UID_API;
 	config.secretd_uid = UID_SECRETD;
 	config.clusterd_uid = UID_CLUSTERD;

@@ -23,8 +23,8 @@ struct command {
 #define SELECT (ARG(PROJECT))
 #define NODE_FLAGS                                                                                 \
 	(ARG(STATE_DIR) | ARG(RUN_DIR) | ARG(NODE_NAME) | ARG(LISTEN) | ARG(OVS) | ARG(DATAPATH) | \
-		ARG(CLUSTER_NETWORK) | ARG(CGROUP_PARENT) | ARG(LIBEXEC_DIR) | ARG(BRIDGE) |       \
-		ARG(NO_START))
+		ARG(CLUSTER_NETWORK) | ARG(CGROUP_PARENT) | ARG(CGROUP_DRIVER) |                   \
+		ARG(LIBEXEC_DIR) | ARG(BRIDGE) | ARG(NO_START))
 
 static int help_command(struct ctl *ctl, struct error *err);
 

@@ -111,6 +111,7 @@ static struct container *container_new(
 
 	if (!c)
 		return NULL;
+	c->oom = CGROUP_OOM_NONE;
 	c->plan = plan;
 	c->serial = serial;
 	c->process.fd = c->status.fd = c->stdin_fd = c->dev_log.fd = -1;
@@ -149,7 +150,8 @@ void container_exited_fill(const struct container *c, Bulkhead__V1__ContainerExi
 	exited->name = c->plan->name;
 	exited->restart = c->plan->restart;
 	exited->pid = c->pid;
-	exited->oom_killed = c->oom_killed;
+	exited->oom_killed = c->oom < CGROUP_OOM_LEVELS;
+	exited->oom_limit = (char *)(uintptr_t)cgroup_oom_level_name(c->oom);
 	exited->finished_at_usec = (int64_t)c->finished_at;
 	if (WIFSIGNALED(c->wait_status)) {
 		exited->signal = WTERMSIG(c->wait_status);
@@ -253,17 +255,17 @@ static void status_ready(struct shim *shim, struct source *source)
 /*
  * The kernel's count of OOM kills grew while it ran, and it died as the kernel kills: neither the
  * count alone (some child died long before a clean exit) nor SIGKILL alone (someone sent it) says
- * so.
+ * so. Whose limit it was, the counts of the groups tell.
  */
-static int oom_judge(const struct container *c)
+static enum cgroup_oom_level oom_judge(const struct shim *shim, const struct container *c)
 {
-	uint64_t kills;
+	struct cgroup_oom after[CGROUP_OOM_LEVELS];
 
-	if (c->killed || cgroup_oom_kills(&c->cgroup, &kills, NULL) < 0 || kills <= c->oom_before)
-		return 0;
-	if (WIFSIGNALED(c->wait_status))
-		return WTERMSIG(c->wait_status) == SIGKILL;
-	return WEXITSTATUS(c->wait_status) == OOM_EXIT;
+	if (c->killed || (WIFSIGNALED(c->wait_status) ? WTERMSIG(c->wait_status) != SIGKILL
+						      : WEXITSTATUS(c->wait_status) != OOM_EXIT))
+		return CGROUP_OOM_NONE;
+	cgroup_oom_end(&c->cgroup, sandbox_project_up(&shim->sandbox), after);
+	return cgroup_oom_judge(c->oom_before, after);
 }
 
 static void cgroup_end(struct shim *shim, struct container *c)
@@ -309,7 +311,7 @@ static void process_ready(struct shim *shim, struct source *source)
 		status_read(shim, c);
 		start_decided(shim, c);
 	}
-	c->oom_killed = oom_judge(c);
+	c->oom = oom_judge(shim, c);
 	end(shim, c);
 }
 

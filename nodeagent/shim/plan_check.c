@@ -10,6 +10,7 @@
 #include "nodeagent/shim/caps.h"
 #include "nodeagent/shim/sandbox.h"
 #include "nodeagent/shim/storage.h"
+#include "nodeagent/shim/scope.h"
 #include "nodeagent/shim/sysctl.h"
 
 /* Absolute, and no part of it "", "." or "..": what is written is what is meant. */
@@ -148,6 +149,20 @@ static int journal_check(const Bulkhead__V1__SandboxPlan *plan, struct error *er
 	return 0;
 }
 
+/* The pod's group is SCOPE_POD in its scope, beside the shim. */
+static int scope_check(const Bulkhead__V1__SandboxPlan *plan, struct error *err)
+{
+	size_t len = strlen(plan->cgroup_scope);
+
+	if (len == 0)
+		return 0;
+	if (strncmp(plan->cgroup, plan->cgroup_scope, len) == 0 &&
+		strcmp(plan->cgroup + len, "/" SCOPE_POD) == 0)
+		return 0;
+	return error_set(err, ERR_INVALID, 0, "cgroup: '%.200s' is not '" SCOPE_POD "' in '%.200s'",
+		plan->cgroup, plan->cgroup_scope);
+}
+
 int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map, struct error *err)
 {
 	if (plan->share_process_namespace)
@@ -160,6 +175,8 @@ int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map
 		return error_set(err, ERR_INVALID, 0,
 			"hostname: '%.64s' is not a DNS name of at most %d characters",
 			plan->hostname, HOST_NAME_MAX - 1);
+	if (scope_check(plan, err) < 0)
+		return -1;
 	if (path_check("pod_dir", plan->pod_dir, err) < 0 ||
 		path_check("log_dir", plan->log_dir, err) < 0 || storage_check(plan, err) < 0 ||
 		journal_check(plan, err) < 0 || map_check(plan, map, err) < 0 ||

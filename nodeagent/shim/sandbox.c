@@ -17,6 +17,7 @@
 #include "nodeagent/shim/mnt.h"
 #include "nodeagent/shim/plan_check.h"
 #include "nodeagent/shim/sandbox_ns.h"
+#include "nodeagent/shim/scope.h"
 #include "nodeagent/shim/selinux.h"
 #include "nodeagent/shim/storage.h"
 #include "nodeagent/shim/sys.h"
@@ -101,7 +102,7 @@ static int open_directories(struct sandbox *s, struct error *err)
 	return 0;
 }
 
-static void limits_of(const Bulkhead__V1__CgroupLimits *message, struct cgroup_limits *ret)
+void sandbox_limits(const Bulkhead__V1__CgroupLimits *message, struct cgroup_limits *ret)
 {
 	*ret = (struct cgroup_limits){ 0 };
 	if (!message)
@@ -111,6 +112,13 @@ static void limits_of(const Bulkhead__V1__CgroupLimits *message, struct cgroup_l
 	ret->cpu_period_us = message->cpu_period_us;
 	ret->memory_max = message->memory_max;
 	ret->pids_max = message->pids_max;
+	ret->cpuset_cpus = message->cpuset_cpus[0] ? message->cpuset_cpus : NULL;
+	ret->io[CGROUP_IO_READ_BPS] = message->io_read_bps;
+	ret->io[CGROUP_IO_WRITE_BPS] = message->io_write_bps;
+	ret->io[CGROUP_IO_READ_IOPS] = message->io_read_iops;
+	ret->io[CGROUP_IO_WRITE_IOPS] = message->io_write_iops;
+	ret->io_major = message->io_major;
+	ret->io_minor = message->io_minor;
 }
 
 static int make_cgroups(struct sandbox *s, struct error *err)
@@ -122,11 +130,15 @@ static int make_cgroups(struct sandbox *s, struct error *err)
 		return error_set(err, ERR_PRECONDITION, errno, "cannot open /sys/fs/cgroup");
 	if (cgroup_tree_open(&s->tree, root_fd, err) < 0)
 		return -1;
+	sandbox_limits(s->plan->limits, &limits);
+	if (!limits.cpuset_cpus)
+		cgroup_tree_drop(&s->tree, 1u << CGROUP_CPUSET);
 	/* From here on there may be something to remove, even when the next call fails half way. */
 	s->cgroup_made = 1;
-	if (cgroup_make(&s->cgroup, &s->tree, s->plan->cgroup, 1, err) < 0)
+	if (s->plan->cgroup_scope[0]
+			? scope_divide(&s->cgroup, &s->tree, s->plan->cgroup_scope, err)
+			: cgroup_make(&s->cgroup, &s->tree, s->plan->cgroup, 1, err))
 		return -1;
-	limits_of(s->plan->limits, &limits);
 	if (cgroup_limit(&s->cgroup, &limits, err) < 0)
 		return -1;
 #ifndef BULKHEAD_WEAK_DEVICE_GROUP
@@ -376,6 +388,8 @@ static int build(struct sandbox *s, struct error *err)
 	if (id_map_outside(&s->map, 0, &s->root_uid, err) < 0)
 		return error_prefix(err, "uid_map");
 	s->root_gid = s->root_uid;
+	if (s->plan->cgroup_scope[0] && scope_step_aside(s->plan->cgroup_scope, err) < 0)
+		return error_prefix(err, "cgroup_scope");
 	if (open_directories(s, err) < 0 || sandbox_ns_start(&ns, s, err) < 0)
 		return -1;
 	/* The child makes the network namespace meanwhile, which takes longest. */
@@ -478,6 +492,11 @@ int sandbox_is_limited(const struct sandbox *sandbox, const char *volume)
 			return 1;
 	}
 	return 0;
+}
+
+unsigned sandbox_project_up(const struct sandbox *sandbox)
+{
+	return sandbox->plan->cgroup_scope[0] ? 3 : 2;
 }
 
 int sandbox_tmpfs_find(const struct sandbox *sandbox, const char *name)

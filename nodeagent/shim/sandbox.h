@@ -21,7 +21,7 @@
 #define SANDBOX_LOG_DIR     "log" /* in the scratch tmpfs: a socket a container */
 #define SANDBOX_LIMITED     "limited"
 #define SANDBOX_LIMITED_MAX 16 /* loop devices are the machine's */
-#define SANDBOX_FDS         3 /* netns, NETLINK_ROUTE, AF_INET */
+#define SANDBOX_FDS         3  /* netns, NETLINK_ROUTE, AF_INET */
 #define SANDBOX_TMPFS_MAX   64
 #define SANDBOX_SECRETS_MAX (IPC_FDS_MAX - SANDBOX_FDS) /* their descriptors go in one message */
 
@@ -47,8 +47,8 @@ struct sandbox {
 	int layer_userns_fd; /* image ids on disk -> the pod's */
 	int netlink_fd;
 	int inet_fd;
-	int pod_dirfd;     /* where containers' roots and volumes lie */
-	int pod_lock_fd;   /* pod_dir as the host has it: the same, unless 'storage' limits it */
+	int pod_dirfd;   /* where containers' roots and volumes lie */
+	int pod_lock_fd; /* pod_dir as the host has it: the same, unless 'storage' limits it */
 	int log_dirfd;
 	int scratch_dirfd; /* the private tmpfs on <pod_dir>/.shim */
 	struct cgroup_tree tree;
@@ -75,6 +75,12 @@ size_t sandbox_fds(const struct sandbox *sandbox, int *ret);
 
 /* Whether an emptyDir of that name has a limit, and so lies below SANDBOX_LIMITED/<name>. */
 int sandbox_is_limited(const struct sandbox *sandbox, const char *volume);
+
+/* Limits as a plan says them; NULL has none. Borrows from 'message'. */
+void sandbox_limits(const Bulkhead__V1__CgroupLimits *message, struct cgroup_limits *ret);
+
+/* How many steps the project's cgroup lies above a container's. */
+unsigned sandbox_project_up(const struct sandbox *sandbox);
 
 /* Index in plan->tmpfs, or -1. */
 int sandbox_tmpfs_find(const struct sandbox *sandbox, const char *name);

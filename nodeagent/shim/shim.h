@@ -48,7 +48,7 @@ struct container {
 	struct cri_log *log;
 	struct journal *journal; /* the shim's */
 	struct cgroup cgroup;
-	uint64_t oom_before;
+	struct cgroup_oom oom_before[CGROUP_OOM_LEVELS];
 	int killed;   /* we sent SIGKILL ourselves */
 	int stdin_fd; /* write end, held open */
 	int fds[LAUNCH_FDS];
@@ -62,7 +62,7 @@ struct container {
 	uint64_t received, cloned, mounted, exec;
 	uint64_t started_at;
 	int wait_status;
-	int oom_killed;
+	enum cgroup_oom_level oom;
 	uint64_t finished_at;
 };
 

@@ -107,25 +107,34 @@ static int ends_open(struct ends *e, const Bulkhead__V1__ContainerPlan *plan, st
 	return 0;
 }
 
+/* The throttle of cgroup v1 does not look at groups above: each container gets what the pod has. */
+static void io_limits_copy(const struct sandbox *s, struct cgroup_limits *limits)
+{
+	struct cgroup_limits pod;
+
+	if (s->tree.mode == CGROUP_V2)
+		return;
+	sandbox_limits(s->plan->limits, &pod);
+	memcpy(limits->io, pod.io, sizeof(limits->io));
+	limits->io_major = pod.io_major;
+	limits->io_minor = pod.io_minor;
+}
+
 static int cgroup_prepare(struct shim *shim, struct container *c, struct error *err)
 {
-	const Bulkhead__V1__CgroupLimits *l = c->plan->limits;
-	struct cgroup_limits limits = { 0 };
+	struct cgroup_limits limits;
 
-	if (l) {
-		limits.cpu_shares = l->cpu_shares;
-		limits.cpu_quota_us = l->cpu_quota_us;
-		limits.cpu_period_us = l->cpu_period_us;
-#ifndef BULKHEAD_WEAK_MEMORY
-		limits.memory_max = l->memory_max;
+	sandbox_limits(c->plan->limits, &limits);
+#ifdef BULKHEAD_WEAK_MEMORY
+	limits.memory_max = 0;
 #endif
-		limits.pids_max = l->pids_max;
-	}
+	io_limits_copy(&shim->sandbox, &limits);
 	if (cgroup_make_child(&c->cgroup, &shim->sandbox.cgroup, c->plan->name, err) < 0)
 		return -1;
 	if (cgroup_limit(&c->cgroup, &limits, err) < 0)
 		return -1;
-	return cgroup_oom_kills(&c->cgroup, &c->oom_before, err);
+	cgroup_oom_begin(&c->cgroup, sandbox_project_up(&shim->sandbox), c->oom_before);
+	return 0;
 }
 
 /* Makes the directory of an emptyDir on disk, in what its limit leaves of it. */

@@ -111,6 +111,8 @@ static const struct refused {
 		"drift_interval: must be 0 to 3600, not 3601" },
 	{ "datapath:", "datapath: kernel", "datapath: must be auto, system or netdev" },
 	{ "cgroupParent:", "cgroupParent: /bulkhead", "cgroup_parent: '/bulkhead' is not" },
+	{ "cgroupParent:", "cgroupParent: a\ncgroupDriver: docker",
+		"cgroup_driver: must be systemd or cgroupfs, not 'docker'" },
 	{ "cgroupParent:", "cgroupParent: a/../b", "cgroup_parent: 'a/../b' is not" },
 	{ "cgroupParent:", "cgroupParent: a//b", "cgroup_parent: 'a//b' is not" },
 	{ "cgroupParent:", "cgroupParent: a/", "cgroup_parent: 'a/' is not" },

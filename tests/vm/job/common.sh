@@ -57,8 +57,16 @@ in_pod() {
 }
 pod_ip() { bulkhead get pods "$2" -n "$1" -o wide --no-headers | awk '{print $6}'; }
 pod_uid() { bulkhead get pods "$2" -n "$1" -o json | awk -F'"' '$2 == "uid" {print $4; exit}'; }
-# The pod's directory below /sys/fs/cgroup.
-pod_cgroup() { echo "/sys/fs/cgroup/bulkhead/$1/pod$(pod_uid "$1" "$2")"; }
+# The pod's directory below /sys/fs/cgroup; $driver is who made it.
+driver=cgroupfs
+pod_cgroup() {
+	if [ $driver = systemd ]; then
+		echo "/sys/fs/cgroup/bulkhead.slice/bulkhead-$1.slice/$(pod_scope "$1" "$2")/pod"
+	else
+		echo "/sys/fs/cgroup/bulkhead/$1/pod$(pod_uid "$1" "$2")"
+	fi
+}
+pod_scope() { echo "bulkhead-pod$(pod_uid "$1" "$2").scope"; }
 # The host's pid of the first process of container main.
 pod_pid() { head -n 1 "$(pod_cgroup "$1" "$2")/main/cgroup.procs"; }
 # A project's categories as the kernel writes them: in order ("s0:c3,c2" is OpenShift's way).
@@ -132,7 +140,7 @@ nothing_left() {
 	check "no process of the node" equal processes "$(pgrep -l '^(bulkhead|httpd)')" ""
 	check "no state folder" refute test -e $state
 	check "no run folder" refute test -e $run
-	check "no cgroup" refute test -e /sys/fs/cgroup/bulkhead
+	check "no cgroup" refute test -e /sys/fs/cgroup/bulkhead -o -e /sys/fs/cgroup/bulkhead.slice
 	check "no veth" equal veths "$(ip -o link show type veth)" ""
 	check "no mount" refute grep -q bulkhead /proc/self/mountinfo
 	check "no nftables table" refute sh -c 'nft list tables | grep -qi bulkhead'

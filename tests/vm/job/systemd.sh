@@ -6,6 +6,7 @@
 service() { systemctl show -P "$1" bulkhead.service; }
 shim_of() { pgrep -f "bulkhead-shim --socket $run/pods/$(pod_uid "$1" "$2")/"; }
 
+driver=systemd
 install_node
 systemctl daemon-reload
 # A switch that is started earlier loses packets: see nodeagent/agent/ovs.c.
@@ -27,6 +28,7 @@ check "which runs as bulkhead_t" equal label "$(label_of "$(agent_pid)")" system
 check "the node gets ready" eventually 60 sh -c "bulkhead get nodes -o wide --no-headers | grep -qw Ready"
 check "get nodes says enforcing" node_says selinux enforcing
 check "get nodes says cgroup v2" node_says cgroup v2
+check "and that systemd makes them" node_says cgroupDriver systemd
 check "get nodes says the system datapath" node_says datapath system
 check "the agent's records are in the journal" sh -c "journalctl -o cat SYSLOG_IDENTIFIER=bulkhead-agent | grep -q '^audit: '"
 
@@ -61,6 +63,27 @@ check "the kernel drops what is across projects" sh -c "ovs-dpctl dump-flows | g
 check "the switch's flows tell the projects apart" sh -c \
 	"ovs-ofctl -O OpenFlow15 dump-flows br0 table=80 | grep -c 'reg0=.*reg1=' | grep -qx 2"
 
+# ---- cgroups by systemd ---------------------------------------------------------------------
+
+scope=$(pod_scope red web)
+unit() { systemctl show -P "$2" "$1"; }
+scope_stands() {
+	equal state "$(unit "$scope" ActiveState) $(unit "$scope" SubState)" "active running" &&
+		equal slice "$(unit "$scope" Slice)" bulkhead-red.slice &&
+		equal parent "$(unit bulkhead-red.slice Slice)" bulkhead.slice &&
+		equal delegate "$(unit "$scope" Delegate)" yes &&
+		equal weight "$(unit "$scope" CPUWeight)" "$(cat "${web_cgroup%/pod}/cpu.weight")" &&
+		equal shim "$(cat "${web_cgroup%/pod}/shim/cgroup.procs")" "$web_shim"
+}
+check "the pod has a delegated scope in its project's slice" scope_stands
+check "systemctl status shows the scope, its shim and its process" sh -c \
+	"systemctl status --no-pager -l $scope | tee /tmp/status | grep -q 'Bulkhead pod red/web' && grep -q '$web_pid ' /tmp/status && grep -q '$web_shim ' /tmp/status"
+check "systemd-cgls shows project, scope and container" sh -c \
+	"systemd-cgls --no-pager /bulkhead.slice | tee /tmp/cgls | grep -q bulkhead-red.slice && grep -q bulkhead-blue.slice /tmp/cgls && grep -q $scope /tmp/cgls && grep -q main /tmp/cgls"
+sed 's/^/# /' /tmp/cgls
+check "the pod's weight is the scope's" equal weight "$(cat "${web_cgroup%/pod}/cpu.weight")" "$(cat "$web_cgroup/cpu.weight")"
+check "no limit of systemd's on tasks" equal pids.max "$(cat "${web_cgroup%/pod}/pids.max")" max
+
 limits_hold() {
 	equal memory.max "$(cat "$web_cgroup/memory.max")" 67108864 &&
 		equal cpu.max "$(cat "$web_cgroup/cpu.max")" "50000 100000" &&
@@ -75,20 +98,27 @@ check "no pod's process is in the service's cgroup" refute sh -c \
 
 check "daemon-reload" systemctl daemon-reload
 check "limits hold after daemon-reload" limits_hold
+check "and the scope stands" scope_stands
 check "restart" timeout 60 systemctl restart bulkhead.service
 check "the agent is another" refute equal pid "$(service MainPID)" "$web_shim"
 check "restart kept the pod: the same process, no restart" adopted red web "$web_pid"
 check "and its shim" equal shim "$(shim_of red web)" "$web_shim"
 check "and its network" equal page "$(fetch red)" "hello from red"
 check "and its limits" limits_hold
+check "and its scope" scope_stands
 
 before=$(agent_pid)
 kill -9 "$before"
 check "kill -9 of the agent: systemd starts another" eventually 20 sh -c \
 	"[ \"\$(systemctl show -P MainPID bulkhead.service)\" != $before ] && systemctl is-active -q bulkhead.service"
 check "which adopts the pod" adopted red web "$web_pid"
+check "in its scope" scope_stands
 check "and its network" equal page "$(fetch red)" "hello from red"
 
+check "kill of all in the service's cgroup leaves the pod" sh -c \
+	"systemctl kill --kill-who=all --signal=KILL bulkhead.service; sleep 0.5; kill -0 $web_pid && kill -0 $web_shim"
+check "the agent comes back" eventually 20 systemctl is-active -q bulkhead.service
+check "and adopts it" adopted red web "$web_pid"
 check "stop: the pod runs on" sh -c "systemctl stop bulkhead.service && kill -0 $web_pid"
 check "start again adopts it" sh -c "systemctl start bulkhead.service"
 check "as it was" adopted red web "$web_pid"
@@ -108,11 +138,25 @@ check "the journal has that denial" sh -c "journalctl _TRANSPORT=audit | grep -E
 	grep 'scontext=system_u:system_r:container_t:$(project_mcs red)' |
 	grep -q 'tcontext=system_u:object_r:container_file_t:$(project_mcs blue)'"
 
+# ---- scopes end with their pods -------------------------------------------------------------
+
+blue_scope=$(pod_scope blue client)
+check "delete of blue/client" timeout 60 bulkhead delete pod client -n blue --wait
+check "its scope is collected" eventually 20 sh -c "[ \"\$(systemctl show -P LoadState $blue_scope)\" = not-found ]"
+client_scope=$(pod_scope red client)
+client_shim=$(shim_of red client)
+kill -9 "$client_shim"
+check "a shim killed: the pod says so" eventually 30 sh -c \
+	"bulkhead get pods client -n red -o json | grep -q ShimExited"
+check "and its scope is collected" eventually 20 sh -c "[ \"\$(systemctl show -P LoadState $client_scope)\" = not-found ]"
+check "the other pod did not notice" scope_stands
+
 # ---- the end --------------------------------------------------------------------------------
 
 systemctl stop bulkhead.service
 check "down --purge" timeout 60 bulkhead down --purge
 nothing_left
+check "no scope and no slice in systemd's books" sh -c "! systemctl list-units --all --no-legend 'bulkhead*.scope' 'bulkhead*.slice' | grep ."
 check "Debian's switch runs on" systemctl is-active -q openvswitch-switch.service
 check "without our bridge" equal bridges "$(ovs-vsctl list-br)" ""
 finish
