@@ -1,5 +1,6 @@
 /* Nodes, versions and images. */
 #include <errno.h>
+#include <fcntl.h>
 #include <selinux/selinux.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "nodeagent/agent/netd.h"
 #include "nodeagent/agent/node.h"
 #include "nodeagent/agent/pods.h"
+#include "nodeagent/agent/pressure.h"
 
 static char *borrow(const char *text)
 {
@@ -83,6 +85,22 @@ static void fill_own(const struct agent *agent, struct node_view *view)
 	fill_condition(agent, view);
 }
 
+static void fill_pressure(struct node_view *view)
+{
+	cleanup_close int fd = open("/proc/pressure", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* Without memory for it, it is left out. */
+	if (fd >= 0)
+		pressure_append(&view->info.pressure, &view->info.n_pressure, "node", fd, "", NULL);
+}
+
+static void pressure_free(struct node_view *view)
+{
+	for (size_t i = 0; i < view->info.n_pressure; i++)
+		bulkhead__v1__pressure__free_unpacked(view->info.pressure[i], NULL);
+	free(view->info.pressure);
+}
+
 /*
  * 'row' is NULL for this node before it is registered. Who may not list nodes learns what sealing
  * a secret takes, and whether the node works.
@@ -104,10 +122,12 @@ static void node_fill(const struct call *call, const Bulkhead__V1__ClusterNode *
 		view->info.subnet = row->subnet;
 		view->info.created_at = row->created_at;
 	}
-	if (own && all)
+	if (own && all) {
 		fill_own(agent, view);
-	else if (own)
+		fill_pressure(view);
+	} else if (own) {
 		fill_condition(agent, view);
+	}
 }
 
 static size_t nodes_fill(
@@ -161,6 +181,8 @@ void method_list_nodes(struct agent *agent, struct call *call)
 		return;
 	}
 	call_reply(call, &response.base, true);
+	for (size_t i = 0; i < response.n_nodes; i++)
+		pressure_free(&views[i]);
 }
 
 void method_get_version(struct agent *agent, struct call *call)

@@ -225,6 +225,8 @@ const Bulkhead__V1__ClusterSecret *pod_find_secret(void *user, const char *name)
 int pod_scope_ready(struct pod *pod, const Bulkhead__V1__SandboxPlan *plan, struct error *err);
 /* Another shim needs to be put in it. */
 void pod_scope_forget(struct pod *pod);
+/* What the kernel tells of waits in the pod's and the project's group, if anything. */
+int pod_cgroup_pressure(const struct pod *pod, Bulkhead__V1__Pressure ***list, size_t *n);
 /* Ends and removes what the pod has in cgroups. False: not yet, call again. */
 bool pod_cgroup_reap(const struct pod *pod);
 

@@ -4,6 +4,7 @@
 #include "lib/cleanup.h"
 #include "nodeagent/agent/cgroup_path.h"
 #include "nodeagent/agent/pod.h"
+#include "nodeagent/agent/pressure.h"
 #include "nodeagent/agent/scopes.h"
 
 #define REAP_MS 20 /* a turn of the loop may take */
@@ -93,4 +94,32 @@ bool pod_cgroup_reap(const struct pod *pod)
 		return true;
 	log_write(LOG_LEVEL_DEBUG, &pod->subject, "%s", err.text);
 	return false;
+}
+
+static int group_pressure(const struct pod *pod, const char *name, const char *path,
+	Bulkhead__V1__Pressure ***list, size_t *n)
+{
+	struct cgroup cgroup;
+	int dirfd;
+	int r = 0;
+
+	cgroup_find(&cgroup, &pod->pods->agent->cgroups, path);
+	/* v2 has the files also where v1 has the controllers. */
+	dirfd = cgroup_clone_fd(&cgroup);
+	if (dirfd >= 0)
+		r = pressure_append(list, n, name, dirfd, ".pressure", NULL);
+	cgroup_done(&cgroup);
+	return r;
+}
+
+int pod_cgroup_pressure(const struct pod *pod, Bulkhead__V1__Pressure ***list, size_t *n)
+{
+	const Bulkhead__V1__NodeConfig *config = pod->pods->agent->config;
+	char path[CGROUP_PATH_SIZE];
+
+	cgroup_path_pod(config, pod->subject.project, pod->subject.uid, path);
+	if (group_pressure(pod, "pod", path, list, n) < 0)
+		return -1;
+	cgroup_path_project(config, pod->subject.project, path);
+	return group_pressure(pod, "project", path, list, n);
 }

@@ -347,7 +347,8 @@ static int describe(struct pod *pod, Bulkhead__V1__DescribePodResponse *r, struc
 	r->uid_map = uid_map_text(pod);
 	if (!r->uid_map || edit_string(&r->mac, pod->net.mac, NULL) < 0 ||
 		edit_string(&r->port, pod->net.port, NULL) < 0 || describe_stages(pod, r) < 0 ||
-		describe_records(pod, r) < 0)
+		describe_records(pod, r) < 0 ||
+		pod_cgroup_pressure(pod, &r->pressure, &r->n_pressure) < 0)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot describe a pod");
 	r->pod = pod->object;
 	return 0;

@@ -136,6 +136,24 @@ static void describe_events(const Bulkhead__V1__DescribePodResponse *r)
 	print_table_free(table);
 }
 
+static void describe_pressure(const Bulkhead__V1__DescribePodResponse *r)
+{
+	if (r->n_pressure == 0)
+		line("Pressure:", "not available");
+	for (size_t i = 0; i < r->n_pressure; i++) {
+		const Bulkhead__V1__Pressure *p = r->pressure[i];
+		char text[256];
+
+		if (i == 0)
+			puts("Pressure (percent of the time in which some, or all, waited):");
+		snprintf(text, sizeof(text), "some %.64s%s%.64s", p->some,
+			p->full[0] ? ", full " : "", p->full);
+		printf("  %-8.8s%-8.8s", p->group, p->resource);
+		print_untrusted(stdout, text, strlen(text), true);
+		putchar('\n');
+	}
+}
+
 static int describe_pod(struct ctl *ctl, const char *name, struct error *err)
 {
 	Bulkhead__V1__DescribePodRequest request = BULKHEAD__V1__DESCRIBE_POD_REQUEST__INIT;
@@ -165,6 +183,7 @@ static int describe_pod(struct ctl *ctl, const char *name, struct error *err)
 	line("Constraint:", annotation(r->pod, "openshift.io/scc"));
 	line("Service account:", r->pod->spec ? r->pod->spec->serviceaccountname : NULL);
 	describe_containers(r->pod);
+	describe_pressure(r);
 	describe_stages(r);
 	describe_events(r);
 	return 0;

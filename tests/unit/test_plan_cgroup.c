@@ -3,6 +3,7 @@
 
 #include "nodeagent/agent/cgroup_path.h"
 #include "nodeagent/agent/plan_cgroup.h"
+#include "nodeagent/agent/pressure.h"
 #include "nodeagent/cgroup/cgroup.h"
 
 static void test_paths(void **state)
@@ -190,6 +191,29 @@ static void test_oom_judge(void **state)
 	assert_string_equal(cgroup_oom_level_name(CGROUP_OOM_NONE), "");
 }
 
+static void test_pressure(void **state)
+{
+	static const char *const bad[] = { "", "some", "some \n", "some avg10=1 avg60=2\n",
+		"none avg10=1 total=2\n",
+		"some avg10=0000000000000000000000000000000000000000000000000000000000000000.00 "
+		"total=1\n" };
+	struct pressure p;
+
+	(void)state;
+	assert_int_equal(pressure_parse("some avg10=1.50 avg60=0.20 avg300=0.00 total=12\n"
+					"full avg10=0.10 avg60=0.00 avg300=0.00 total=3\n",
+				 &p),
+		0);
+	assert_string_equal(p.some, "avg10=1.50 avg60=0.20 avg300=0.00");
+	assert_string_equal(p.full, "avg10=0.10 avg60=0.00 avg300=0.00");
+	/* Of CPU before Linux 5.13. */
+	assert_int_equal(
+		pressure_parse("some avg10=1.50 avg60=0.20 avg300=0.00 total=12\n", &p), 0);
+	assert_string_equal(p.full, "");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(pressure_parse(bad[i], &p), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_io),
 		cmocka_unit_test(test_missing_controllers),
 		cmocka_unit_test(test_oom_judge),
+		cmocka_unit_test(test_pressure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
