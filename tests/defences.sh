@@ -67,7 +67,7 @@ NAMES       | nodeagent/shim/plan_check      | bulkhead-shim | $B/tests/priv/esc
 PATHS       | nodeagent/shim/plan_check      | bulkhead-shim | $B/tests/priv/escapes/test_text
 LOCK        | nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/escapes/test_text
 WAY_UP      | nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/test_shim_sandbox
-LANDLOCK    | lib/confine                     | tests/priv/test_confine | $B/tests/priv/test_confine
+LANDLOCK    | lib/confine                     | tests/priv/test_landlock | $B/tests/priv/test_landlock
 SHIM_CAPS   | nodeagent/shim/caps            | bulkhead-shim | bats --formatter tap -f "no right over the machine" tests/e2e/processes.bats
 WALK        | nodeagent/shim/mnt              | bulkhead-shim | $B/tests/priv/escapes/test_race
 '

@@ -228,16 +228,17 @@ static void pod_check(const struct shim *shim, struct drift_list *ret)
 static int take(struct drift_list **told, const struct drift_list *now)
 {
 	static const struct drift_list none;
+	struct drift_list *copy = NULL;
 
 	if (drift_same(*told ? *told : &none, now))
 		return 0;
+	if (now->len > 0) {
+		copy = malloc(sizeof(*copy));
+		if (copy)
+			*copy = *now;
+	}
 	free(*told);
-	*told = NULL;
-	if (now->len == 0)
-		return 1;
-	*told = malloc(sizeof(*now));
-	if (*told)
-		**told = *now;
+	*told = copy;
 	return 1;
 }
 

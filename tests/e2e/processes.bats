@@ -94,7 +94,7 @@ network_sockets() {
 		[ "$(status_of "${!v}" CapPrm)" = "$caps" ] && [ "$(status_of "${!v}" CapEff)" = "$caps" ] || { echo "$name: caps"; return 1; }
 		[ "$(status_of "${!v}" CapBnd)" = "$bound" ] || { echo "$name: bounding"; return 1; }
 		[ "$(status_of "${!v}" NoNewPrivs)" = "$nnp" ] && [ "$(status_of "${!v}" Seccomp)" = "$seccomp" ] || { echo "$name: filter"; return 1; }
-		[ "$(status_of "${!v}" CapInh)" = 0000000000000000 ] && [ "$(status_of "${!v}" CapAmb)" = 0000000000000000 ] || { echo "$name: inh"; return 1; }
+		[ "$(status_of "${!v}" CapInh)" = 0000000000000000 ] && [ "$(status_of "${!v}" CapAmb)" = 0000000000000000 ] || { echo "$name: inheritable"; return 1; }
 	done <<-T
 		api                64201 0000000000000000 0000000000000000 1 2
 		secretd            64202 0000000000000000 0000000000000000 1 2

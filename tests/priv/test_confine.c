@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -147,117 +146,6 @@ static int child_ids(const struct fixture *f)
 static void test_ids_and_capabilities(void **state)
 {
 	assert_child(child_ids, *state);
-}
-
-/* ---- Landlock: what this kernel has of it is tried; the rest is refused by the other layers
- * ------ */
-
-static const char *const reaching[] = { "openat", "socket", "bind", "connect", "kill", "mkdirat" };
-
-static int apply_landlock(const struct fixture *f, uint64_t files)
-{
-	struct confine c = {
-		.uid = TEST_UID,
-		.gid = TEST_UID,
-		.empty_root = f->dir,
-		.flags = CONFINE_NO_NEWNET,
-		.files = files,
-		.syscalls = reaching,
-		.syscalls_len = ARRAY_LEN(reaching),
-	};
-	struct error err = { 0 };
-
-	if (confine_apply(&c, &err) < 0) {
-		fprintf(stderr, "# %s\n", err.text);
-		return -1;
-	}
-	return 0;
-}
-
-/* A descriptor that was handed over leads nowhere, but where the list says so. */
-static int child_landlock_files(const struct fixture *f)
-{
-	int dirfd = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	REQUIRE(dirfd >= 0 && apply_landlock(f, 0) == 0);
-	REQUIRE(openat(dirfd, "stat", O_RDONLY) == -1 && errno == EACCES);
-	REQUIRE(openat(dirfd, "task", O_RDONLY | O_DIRECTORY) == -1 && errno == EACCES);
-	return 0;
-}
-
-static int child_landlock_reads(const struct fixture *f)
-{
-	int dirfd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int own_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	REQUIRE(chmod(f->dir, 0777) == 0);
-	REQUIRE(dirfd >= 0 && apply_landlock(f, LANDLOCK_READ_FILE | LANDLOCK_READ_DIR) == 0);
-	REQUIRE(openat(dirfd, "passwd", O_RDONLY) >= 0);
-	REQUIRE(openat(dirfd, ".", O_RDONLY | O_DIRECTORY) >= 0);
-	REQUIRE(mkdirat(own_fd, "made", 0700) == -1 && errno == EACCES);
-	return 0;
-}
-
-static int child_landlock_tcp(const struct fixture *f)
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd;
-
-	REQUIRE(apply_landlock(f, 0) == 0);
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	REQUIRE(fd >= 0);
-	REQUIRE(bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == -1 && errno == EACCES);
-	addr.sin_port = htons(9);
-	REQUIRE(connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == -1 && errno == EACCES);
-	return 0;
-}
-
-static socklen_t abstract_address(struct sockaddr_un *addr)
-{
-	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	snprintf(addr->sun_path + 1, sizeof(addr->sun_path) - 1, "bulkhead-confine-%d", getppid());
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(addr->sun_path + 1));
-}
-
-static int child_landlock_scope(const struct fixture *f)
-{
-	struct sockaddr_un addr;
-	socklen_t size = abstract_address(&addr);
-	int listen_fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	pid_t other = fork();
-	int fd;
-
-	if (other == 0) {
-		REQUIRE(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-		REQUIRE(setresuid(TEST_UID, TEST_UID, TEST_UID) == 0);
-		pause();
-		_exit(0);
-	}
-	REQUIRE(bind(listen_fd, (struct sockaddr *)&addr, size) == 0 && listen(listen_fd, 1) == 0);
-	/* It must be of the same user by now, or kill(2) fails for that. */
-	usleep(200000);
-	REQUIRE(apply_landlock(f, 0) == 0);
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	REQUIRE(connect(fd, (struct sockaddr *)&addr, size) == -1 && errno == EPERM);
-	REQUIRE(kill(other, SIGKILL) == -1 && errno == EPERM);
-	return 0;
-}
-
-static void test_landlock(void **state)
-{
-	int abi = landlock_abi();
-
-	if (abi == 0) {
-		print_message("# this kernel has no Landlock\n");
-		return;
-	}
-	assert_child(child_landlock_files, *state);
-	assert_child(child_landlock_reads, *state);
-	if (abi >= LANDLOCK_ABI_NET)
-		assert_child(child_landlock_tcp, *state);
-	if (abi >= LANDLOCK_ABI_SCOPE)
-		assert_child(child_landlock_scope, *state);
 }
 
 static int child_root(const struct fixture *f)
@@ -624,7 +512,6 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(test_ids_and_capabilities),
-		T(test_landlock),
 		T(test_root_is_empty_and_read_only),
 		T(test_a_detached_directory_has_no_way_up),
 		T(test_namespaces_seen_from_outside),
