@@ -153,6 +153,38 @@ condition() { bh get pods one -n red -o json | tr -d ' \n' | grep -q "\"status\"
 	eventually 20 bh drift two -n red
 	! bh describe pod two -n red | grep Drift
 }
+@test "rights that are dropped, the node's own ids, groups and a terminal are no drift" {
+	bh apply -f - <<-Y
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: drop, namespace: red}
+		spec:
+		  terminationGracePeriodSeconds: 0
+		  containers:
+		  - name: main
+		    image: busybox:demo
+		    command:
+		    - sh
+		    - -c
+		    - |
+		      mkdir -p /etc
+		      echo nobody:x:1:1::/:/bin/sh >/etc/passwd
+		      echo nobody:x:1: >/etc/group
+		      exec su -s /bin/sh nobody -c 'exec sleep 3600'
+		    securityContext: {runAsUser: 0, capabilities: {add: [SETUID, SETGID]}}
+		    tty: true
+	Y
+	sleeper hostids red '  hostUsers: true' | bh apply -f -
+	sleeper groups red '  securityContext: {runAsUser: 0, fsGroup: 5, supplementalGroups: [7]}' | bh apply -f -
+	local pod
+	for pod in drop hostids groups; do
+		bh wait pod "$pod" -n red --for=condition=Ready --timeout=60s
+	done
+	dropped() { in_pod red drop grep -q '^Uid:.1' /proc/1/status; }
+	eventually 10 dropped
+	bh drift drop hostids groups -n red
+	bh delete pod drop hostids groups -n red
+}
 @test "what is not there or does not run is refused" {
 	run bh drift nobody -n red
 	[ "$status" = 1 ]
