@@ -34,6 +34,8 @@ static const struct rule rules[] = {
 	{ "secrets", "create", ROLE_EDIT },
 	{ "secrets", "update", ROLE_EDIT },
 	{ "secrets", "delete", ROLE_EDIT },
+	{ "resourcequotas", "get", ROLE_VIEW | ROLE_EDIT }, /* set by the node's administrators */
+	{ "resourcequotas", "list", ROLE_VIEW | ROLE_EDIT },
 };
 
 static const char *group_of(const struct principal *principal, const char *group)

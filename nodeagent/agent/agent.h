@@ -28,6 +28,7 @@ struct agent {
 	struct netd *netd;       /* netd.h */
 	struct node *node;       /* node.h: this node's row, and what makes it ready */
 	struct pods *pods;       /* pods.h */
+	struct quotas *quotas;   /* quotas.h */
 	struct api *api;         /* api.h */
 	unsigned imports;        /* of images, under way: at most IMPORTS_MAX */
 };

@@ -82,6 +82,9 @@ void method_create_project(struct agent *agent, struct call *call);
 void method_list_projects(struct agent *agent, struct call *call);
 void method_delete_project(struct agent *agent, struct call *call);
 void method_put_secret(struct agent *agent, struct call *call);
+void method_put_quota(struct agent *agent, struct call *call);
+void method_list_quotas(struct agent *agent, struct call *call);
+void method_delete_quota(struct agent *agent, struct call *call);
 void method_list_secrets(struct agent *agent, struct call *call);
 void method_delete_secret(struct agent *agent, struct call *call);
 /* methods_node.c */

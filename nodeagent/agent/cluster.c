@@ -9,6 +9,7 @@
 #include "nodeagent/agent/cluster_cache.h"
 #include "nodeagent/agent/daemon.h"
 #include "nodeagent/agent/node.h"
+#include "nodeagent/agent/quotas.h"
 #include "nodeagent/agent/pending.h"
 
 struct cluster {
@@ -65,8 +66,11 @@ static int on_frame(
 	else
 		r = cluster_cache_delta(&cluster->cache,
 			(const Bulkhead__V1__ClusterDelta *)message, &complete, err);
-	if (r == 0 && complete)
+	if (r == 0 && complete) {
 		node_kick(cluster->agent->node);
+		if (cluster->agent->quotas)
+			quotas_kick(cluster->agent->quotas);
+	}
 	return r;
 }
 

@@ -30,6 +30,7 @@
 #include "nodeagent/agent/node.h"
 #include "nodeagent/agent/ovs.h"
 #include "nodeagent/agent/pods.h"
+#include "nodeagent/agent/quotas.h"
 #include "nodeagent/agent/scopes.h"
 #include "nodeagent/agent/secretd.h"
 #include "nodeagent/agent/teardown.h"
@@ -317,7 +318,8 @@ static int start(struct agent *agent, struct error *err)
 		cluster_new(&agent->cluster, agent, err) < 0 ||
 		secretd_new(&agent->secretd, agent, err) < 0 ||
 		netd_new(&agent->netd, agent, err) < 0 || node_new(&agent->node, agent, err) < 0 ||
-		pods_new(&agent->pods, agent, err) < 0)
+		pods_new(&agent->pods, agent, err) < 0 ||
+		quotas_new(&agent->quotas, agent, err) < 0)
 		return -1;
 	return api_new(&agent->api, agent, err);
 }
@@ -325,6 +327,7 @@ static int start(struct agent *agent, struct error *err)
 static void stop(struct agent *agent)
 {
 	api_free(agent->api);
+	quotas_free(agent->quotas);
 	pods_free(agent->pods);
 	node_free(agent->node);
 	netd_free(agent->netd);

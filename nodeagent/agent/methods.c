@@ -57,6 +57,14 @@ static void put_secret(const ProtobufCMessage *request, struct method_target *re
 	ret->name = s ? s->name : "";
 }
 
+static void put_quota(const ProtobufCMessage *request, struct method_target *ret)
+{
+	const Bulkhead__V1__Quota *q = ((const Bulkhead__V1__PutQuotaRequest *)request)->quota;
+
+	ret->project = q ? q->project : "";
+	ret->name = q ? q->name : "";
+}
+
 TARGET(list_pods, Bulkhead__V1__ListPodsRequest, r->all_projects ? NULL : r->project, r->name)
 TARGET(delete_pod, Bulkhead__V1__DeletePodRequest, r->project, r->name)
 TARGET(describe_pod, Bulkhead__V1__DescribePodRequest, r->project, r->name)
@@ -64,6 +72,8 @@ TARGET(pod_drift, Bulkhead__V1__PodDriftRequest, r->project, r->name)
 TARGET(pod_logs, Bulkhead__V1__PodLogsRequest, r->project, r->pod)
 TARGET(list_secrets, Bulkhead__V1__ListSecretsRequest, r->all_projects ? NULL : r->project, r->name)
 TARGET(delete_secret, Bulkhead__V1__DeleteSecretRequest, r->project, r->name)
+TARGET(list_quotas, Bulkhead__V1__ListQuotasRequest, r->all_projects ? NULL : r->project, r->name)
+TARGET(delete_quota, Bulkhead__V1__DeleteQuotaRequest, r->project, r->name)
 TARGET(create_project, Bulkhead__V1__CreateProjectRequest, NULL, r->name)
 TARGET(list_projects, Bulkhead__V1__ListProjectsRequest, NULL, r->name)
 TARGET(delete_project, Bulkhead__V1__DeleteProjectRequest, NULL, r->name)
@@ -102,6 +112,11 @@ static const struct method methods[] = {
 		method_list_secrets),
 	ROW("DeleteSecret", delete_secret, "delete", "secrets", delete_secret, false,
 		method_delete_secret),
+	ROW("PutQuota", put_quota, "create", "resourcequotas", put_quota, false, method_put_quota),
+	ROW("ListQuotas", list_quotas, "list", "resourcequotas", list_quotas, false,
+		method_list_quotas),
+	ROW("DeleteQuota", delete_quota, "delete", "resourcequotas", delete_quota, false,
+		method_delete_quota),
 	ROW("ListNodes", list_nodes, "list", "nodes", list_nodes, true, method_list_nodes),
 	ROW("ImportImage", import_image, "create", "images", import_image, false,
 		method_import_image),

@@ -13,6 +13,7 @@
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/pod_store.h"
 #include "nodeagent/agent/pods.h"
+#include "nodeagent/agent/quotas.h"
 
 static void reply(struct call *call, K8sPod *pod, const char *result)
 {
@@ -132,6 +133,8 @@ static int apply_new(
 	if (judge(pods, call, asked, &file, err) < 0)
 		return -1;
 	n = room_check(pods, err);
+	if (n == 0)
+		n = quotas_admit(pods, file->pod, err);
 	if (n == 0 && !dry_run)
 		pod = accept_pod(pods, file, err);
 	if (pod) {

@@ -279,6 +279,35 @@ void scope_stop(struct scopes *scopes, const char *name)
 		log_warning("%s", err.text);
 }
 
+static int on_limited(sd_bus_message *message, void *user, sd_bus_error *unused)
+{
+	const sd_bus_error *why = sd_bus_message_get_error(message);
+
+	(void)user;
+	(void)unused;
+	if (why)
+		log_warning("systemd does not limit a project's slice: %s", why->message);
+	return 0;
+}
+
+int scopes_limit_slice(struct scopes *scopes, const char *name, const struct slice_limits *limits,
+	struct error *err)
+{
+	uint64_t swap = limits->memory == UINT64_MAX ? UINT64_MAX : 0;
+	int r;
+
+	if (bus_open(scopes, err) < 0)
+		return -1;
+	r = sd_bus_call_method_async(scopes->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER,
+		"SetUnitProperties", on_limited, NULL, "sba(sv)", name, 1, 4, "CPUQuotaPerSecUSec",
+		"t", limits->cpu_usec, "MemoryMax", "t", limits->memory, "MemorySwapMax", "t", swap,
+		"TasksMax", "t", limits->tasks);
+	if (r < 0)
+		return error_set(
+			err, ERR_UNAVAILABLE, -r, "cannot ask systemd to limit '%s'", name);
+	return 0;
+}
+
 int scopes_stop_slice(const char *name, struct error *err)
 {
 	sd_bus_error why = SD_BUS_ERROR_NULL;

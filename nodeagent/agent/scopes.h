@@ -47,6 +47,17 @@ void scope_cancel(struct scope_wait *wait);
 /* Ends what is left in a scope; one that is not there is no error. */
 void scope_stop(struct scopes *scopes, const char *name);
 
+/* UINT64_MAX is none. */
+struct slice_limits {
+	uint64_t cpu_usec; /* of CPU time a second */
+	uint64_t memory;   /* bytes; with it, no swap */
+	uint64_t tasks;
+};
+
+/* Limits a slice, whether it is there yet or not, until the next boot. A refusal is logged. */
+int scopes_limit_slice(struct scopes *scopes, const char *name, const struct slice_limits *limits,
+	struct error *err);
+
 /* Without a loop: stops a slice with all scopes and slices in it, and waits for systemd to do so.
  */
 int scopes_stop_slice(const char *name, struct error *err);

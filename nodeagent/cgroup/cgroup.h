@@ -134,6 +134,14 @@ int cgroup_limit(
 	const struct cgroup *cgroup, const struct cgroup_limits *limits, struct error *err);
 
 /*
+ * Writes CPU quota, memory and processes as 'limits' has them, and lifts those that it has not: for
+ * a group whose limits change while it is used. Errors: also ERR_PRECONDITION and the like when the
+ * kernel does not take a limit below what is in use; what was written before stays.
+ */
+int cgroup_limit_replace(
+	const struct cgroup *cgroup, const struct cgroup_limits *limits, struct error *err);
+
+/*
  * The group's files that set something ("memory.max=max" a line, in all hierarchies), for comparing
  * with what they say later. The caller frees *ret.
  */

@@ -233,3 +233,57 @@ int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits
 	}
 	return 0;
 }
+
+/* Memory with swap is never less than memory: so it is lifted first, and set last. */
+static int memory_lift(int dirfd, int v2, struct error *err)
+{
+	if (v2)
+		return file_poke_at(dirfd, "memory.max", "max", err) < 0 ||
+				       (faccessat(dirfd, "memory.swap.max", F_OK, 0) == 0 &&
+					       file_poke_at(dirfd, "memory.swap.max", "max", err) <
+						       0)
+			       ? -1
+			       : 0;
+	if (faccessat(dirfd, "memory.memsw.limit_in_bytes", F_OK, 0) == 0 &&
+		file_poke_at(dirfd, "memory.memsw.limit_in_bytes", "-1", err) < 0)
+		return -1;
+	return file_poke_at(dirfd, "memory.limit_in_bytes", "-1", err);
+}
+
+static int memory_replace(int dirfd, int v2, const struct cgroup_limits *l, struct error *err)
+{
+	if (!l->memory_max)
+		return memory_lift(dirfd, v2, err);
+	if (v2)
+		return poke_u64(dirfd, "memory.max", l->memory_max, err) < 0 ||
+				       (faccessat(dirfd, "memory.swap.max", F_OK, 0) == 0 &&
+					       file_poke_at(dirfd, "memory.swap.max", "0", err) < 0)
+			       ? -1
+			       : 0;
+	if (faccessat(dirfd, "memory.memsw.limit_in_bytes", F_OK, 0) == 0 &&
+		file_poke_at(dirfd, "memory.memsw.limit_in_bytes", "-1", err) < 0)
+		return -1;
+	return memory_write(dirfd, v2, l, err);
+}
+
+int cgroup_limit_replace(
+	const struct cgroup *cgroup, const struct cgroup_limits *limits, struct error *err)
+{
+	int v2 = cgroup->tree->mode == CGROUP_V2;
+	int cpu_dirfd = cgroup_dirfd_of(cgroup, CGROUP_CPU);
+	int memory_dirfd = cgroup_dirfd_of(cgroup, CGROUP_MEMORY);
+	int pids_dirfd = cgroup_dirfd_of(cgroup, CGROUP_PIDS);
+	int n = 0;
+
+	if (limits->cpu_quota_us && cpu_dirfd >= 0)
+		n = quota_write(cpu_dirfd, v2, limits, err);
+	else if (cpu_dirfd >= 0)
+		n = file_poke_at(
+			cpu_dirfd, v2 ? "cpu.max" : "cpu.cfs_quota_us", v2 ? "max" : "-1", err);
+	if (n == 0 && memory_dirfd >= 0)
+		n = memory_replace(memory_dirfd, v2, limits, err);
+	if (n == 0 && pids_dirfd >= 0)
+		n = limits->pids_max ? pids_write(pids_dirfd, v2, limits, err)
+				     : file_poke_at(pids_dirfd, "pids.max", "max", err);
+	return n;
+}

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "auth/project.h"
+#include "auth/quota.h"
 #include "cluster/bulkhead-idl.h"
 #include "lib/cleanup.h"
 #include "nodeagent/cluster/allocate.h"
 #include "proto/base64.h"
 #include "secrets/sealing_key.h"
+#include "smap.h"
 #include "util.h"
 
 struct step {
@@ -233,6 +235,39 @@ static int delete_secret(const struct step *s, struct error *err)
 	return APPLY_WRITTEN;
 }
 
+/* ---- quotas -------------------------------------------------------------------------------- */
+
+static int put_quota(const struct step *s, struct error *err)
+{
+	const struct bhrec_project *project = database_project(s->db, s->request->project);
+	const char *hard = s->request->txn->put_quota->hard;
+	const char *old;
+
+	if (!project)
+		return error_set(
+			err, ERR_NOT_FOUND, 0, "project '%s' does not exist", s->request->project);
+	old = smap_get(&project->quotas, s->request->name);
+	if (old && strcmp(old, hard) == 0 && (s->request->txn->replace || s->facts->maybe_done))
+		return APPLY_IS_SO;
+	if (old && !s->request->txn->replace)
+		return error_set(err, ERR_EXISTS, 0, "exists already");
+	if (!old && smap_count(&project->quotas) >= QUOTAS_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0, "project '%s' has %zu quotas already",
+			s->request->project, smap_count(&project->quotas));
+	bhrec_project_update_quotas_setkey(project, s->request->name, hard);
+	return APPLY_WRITTEN;
+}
+
+static int delete_quota(const struct step *s, struct error *err)
+{
+	const struct bhrec_project *project = database_project(s->db, s->request->project);
+
+	if (!project || !smap_get(&project->quotas, s->request->name))
+		return not_found(s, err);
+	bhrec_project_update_quotas_delkey(project, s->request->name);
+	return APPLY_WRITTEN;
+}
+
 /* ---- nodes --------------------------------------------------------------------------------- */
 
 static int pick_subnet(const struct step *s, struct ipnet *ret, struct error *err)
@@ -300,6 +335,8 @@ enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
 		[REQUEST_PUT_SECRET] = put_secret,
 		[REQUEST_DELETE_SECRET] = delete_secret,
 		[REQUEST_PUT_NODE] = put_node,
+		[REQUEST_PUT_QUOTA] = put_quota,
+		[REQUEST_DELETE_QUOTA] = delete_quota,
 	};
 	const struct step step = { db, txn, request, facts };
 

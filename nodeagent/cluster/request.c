@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "auth/quota.h"
 #include "lib/cleanup.h"
 #include "lib/path.h"
 #include "secrets/sealing_key.h"
@@ -18,6 +19,8 @@ static int check_kind(
 		{ REQUEST_PUT_SECRET, txn->put_secret != NULL },
 		{ REQUEST_DELETE_SECRET, txn->delete_secret[0] != '\0' },
 		{ REQUEST_PUT_NODE, txn->put_node != NULL },
+		{ REQUEST_PUT_QUOTA, txn->put_quota != NULL },
+		{ REQUEST_DELETE_QUOTA, txn->delete_quota[0] != '\0' },
 	};
 	size_t given = 0;
 
@@ -30,8 +33,9 @@ static int check_kind(
 	if (given != 1)
 		return error_set(err, ERR_INVALID, 0,
 			"a change of the cluster must have exactly one member, not %zu", given);
-	if (txn->replace && *ret != REQUEST_PUT_SECRET)
-		return error_set(err, ERR_INVALID, 0, "replace: goes with put_secret only");
+	if (txn->replace && *ret != REQUEST_PUT_SECRET && *ret != REQUEST_PUT_QUOTA)
+		return error_set(
+			err, ERR_INVALID, 0, "replace: goes with put_secret and put_quota only");
 	return 0;
 }
 
@@ -134,20 +138,39 @@ static int check_put_secret(struct request *r, struct error *err)
 	return 0;
 }
 
-static int check_delete_secret(struct request *r, struct error *err)
+/* "PROJECT/NAME". */
+static int set_both(struct request *r, const char *text, const char *field, struct error *err)
 {
-	const char *text = r->txn->delete_secret;
 	const char *slash = strchr(text, '/');
 	char project[PROJECT_NAME_SIZE];
 
 	if (!slash || (size_t)(slash - text) >= sizeof(project))
-		return error_set(
-			err, ERR_INVALID, 0, "delete_secret: '%s' is not PROJECT/NAME", text);
+		return error_set(err, ERR_INVALID, 0, "%s: '%s' is not PROJECT/NAME", field, text);
 	memcpy(project, text, (size_t)(slash - text));
 	project[slash - text] = '\0';
 	if (set_project(r, project, err) < 0 || set_name(r, slash + 1, err) < 0)
-		return error_prefix(err, "delete_secret");
+		return error_prefix(err, "%s", field);
 	return 0;
+}
+
+static int check_delete_secret(struct request *r, struct error *err)
+{
+	return set_both(r, r->txn->delete_secret, "delete_secret", err);
+}
+
+static int check_put_quota(struct request *r, struct error *err)
+{
+	const Bulkhead__V1__ClusterQuota *quota = r->txn->put_quota;
+	struct quota parsed;
+
+	if (set_project(r, quota->project, err) < 0 || set_name(r, quota->name, err) < 0)
+		return -1;
+	return quota_parse(quota->hard, "hard", &parsed, err);
+}
+
+static int check_delete_quota(struct request *r, struct error *err)
+{
+	return set_both(r, r->txn->delete_quota, "delete_quota", err);
 }
 
 static int check_put_node(struct request *r, struct error *err)
@@ -178,6 +201,8 @@ static const struct kind {
 	[REQUEST_PUT_SECRET] = { "secret", check_put_secret },
 	[REQUEST_DELETE_SECRET] = { "secret", check_delete_secret },
 	[REQUEST_PUT_NODE] = { "node", check_put_node },
+	[REQUEST_PUT_QUOTA] = { "quota", check_put_quota },
+	[REQUEST_DELETE_QUOTA] = { "quota", check_delete_quota },
 };
 
 int request_error_prefix(const struct request *request, struct error *err)

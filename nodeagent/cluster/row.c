@@ -6,10 +6,23 @@
 #include <string.h>
 
 #include "cluster/bulkhead-idl.h"
+#include "lib/cleanup.h"
 #include "nodeagent/cluster/request.h"
 #include "proto/base64.h"
 #include "secrets/sealing_key.h"
+#include "smap.h"
 #include "util.h"
+
+/* Sorted, so that a row that is the same reads the same. */
+static void copy_quotas(const struct bhrec_project *row, Bulkhead__V1__ClusterProject *m)
+{
+	cleanup_free const struct smap_node **nodes = smap_sort(&row->quotas);
+
+	m->quotas = xcalloc(smap_count(&row->quotas) + 1, sizeof(*m->quotas));
+	m->n_quotas = smap_count(&row->quotas);
+	for (size_t i = 0; i < m->n_quotas; i++)
+		m->quotas[i] = xasprintf("%s %s", nodes[i]->key, nodes[i]->value);
+}
 
 Bulkhead__V1__ClusterProject *row_project(const struct bhrec_project *row)
 {
@@ -23,6 +36,7 @@ Bulkhead__V1__ClusterProject *row_project(const struct bhrec_project *row)
 	m->mcs = xstrdup(row->mcs);
 	m->created_at = row->created_at;
 	m->uid = xstrdup(row->uid);
+	copy_quotas(row, m);
 	return m;
 }
 

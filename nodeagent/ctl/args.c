@@ -28,6 +28,7 @@ static const struct flag flags[ARG_COUNT] = {
 	FLAG(NO_HEADERS, "no-headers", 0, FLAG_BOOL, no_headers, "leave out the line of headings"),
 	FLAG(FILE, "filename", 'f', FLAG_LIST, files, "manifest file, '-' for standard input"),
 	FLAG(DRY_RUN, "dry-run", 0, FLAG_STRING, dry_run, "'server': judge it, change nothing"),
+	FLAG(HARD, "hard", 0, FLAG_STRING, hard, "RESOURCE=QUANTITY,...: limits.cpu=2,pods=10"),
 	FLAG(LITERAL, "from-literal", 0, FLAG_LIST, literals, "key=value"),
 	FLAG(FROM_FILE, "from-file", 0, FLAG_LIST, from_files, "[key=]path"),
 	FLAG(TYPE, "type", 0, FLAG_STRING, type, "type of the secret (Opaque)"),

@@ -60,6 +60,7 @@ struct args {
 	const char *cluster_network;
 	const char *cgroup_parent;
 	const char *cgroup_driver;
+	const char *hard;
 	const char *libexec_dir;
 	const char *bridge;
 	bool no_start;
@@ -117,6 +118,7 @@ enum {
 	ARG_CLUSTER_NETWORK,
 	ARG_CGROUP_PARENT,
 	ARG_CGROUP_DRIVER,
+	ARG_HARD,
 	ARG_LIBEXEC_DIR,
 	ARG_BRIDGE,
 	ARG_NO_START,

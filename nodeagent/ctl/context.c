@@ -94,6 +94,10 @@ int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct
 		{ "no", CTL_NODES },
 		{ "secrets", CTL_SECRETS },
 		{ "secret", CTL_SECRETS },
+		{ "quotas", CTL_QUOTAS },
+		{ "quota", CTL_QUOTAS },
+		{ "resourcequotas", CTL_QUOTAS },
+		{ "resourcequota", CTL_QUOTAS },
 		{ "images", CTL_IMAGES },
 		{ "image", CTL_IMAGES },
 	};
@@ -108,7 +112,8 @@ int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct
 		}
 	}
 	return error_set(err, ERR_INVALID, 0,
-		"'%s' is no kind of object; there are pods, projects, nodes, secrets and images",
+		"'%s' is no kind of object; there are pods, projects, nodes, secrets, quotas and "
+		"images",
 		word);
 }
 

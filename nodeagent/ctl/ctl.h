@@ -43,7 +43,7 @@ static inline void cleanup_message_fn(void *p)
  * What kind of object a word names ("pods", "po", "pod/web" sets *ret_name). Errors: ERR_INVALID
  * lists the kinds.
  */
-enum ctl_kind { CTL_PODS, CTL_PROJECTS, CTL_NODES, CTL_SECRETS, CTL_IMAGES };
+enum ctl_kind { CTL_PODS, CTL_PROJECTS, CTL_NODES, CTL_SECRETS, CTL_IMAGES, CTL_QUOTAS };
 int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct error *err);
 
 /*
@@ -71,6 +71,12 @@ int ctl_each_pod(struct ctl *ctl, ctl_pod_fn each, void *user, struct error *err
 int ctl_apply(struct ctl *ctl, struct error *err);
 int ctl_create_project(struct ctl *ctl, struct error *err);
 int ctl_create_secret(struct ctl *ctl, struct error *err);
+int ctl_create_quota(struct ctl *ctl, struct error *err);
+
+/* quota.c: what get, describe and delete do with quotas. */
+int ctl_quotas_list(struct ctl *ctl, ProtobufCMessage **ret, struct error *err);
+int ctl_quota_describe(struct ctl *ctl, const char *name, struct error *err);
+int ctl_quota_delete(struct ctl *ctl, const char *name, struct error *err);
 int ctl_get(struct ctl *ctl, struct error *err);
 int ctl_describe(struct ctl *ctl, struct error *err);
 int ctl_drift(struct ctl *ctl, struct error *err);

@@ -212,6 +212,9 @@ static int delete_one(
 	case CTL_SECRETS:
 		status = delete_secret(ctl, name, err);
 		break;
+	case CTL_QUOTAS:
+		status = ctl_quota_delete(ctl, name, err);
+		break;
 	case CTL_IMAGES:
 		status = delete_image(ctl, name, err);
 		break;

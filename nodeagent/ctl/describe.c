@@ -195,16 +195,18 @@ int ctl_describe(struct ctl *ctl, struct error *err)
 
 	if (ctl_names(ctl->args, &names, err) < 0 || ctl_connect(ctl, err) < 0)
 		return -1;
-	if (names.kind != CTL_PODS)
+	if (names.kind != CTL_PODS && names.kind != CTL_QUOTAS)
 		return error_set(err, ERR_UNSUPPORTED, 0,
-			"describe shows pods; for others use 'get %s -o yaml'",
+			"describe shows pods and quotas; for others use 'get %s -o yaml'",
 			ctl->args->words[1]);
 	if (names.len == 0)
-		return error_set(err, ERR_INVALID, 0, "describe which pod? give its name");
+		return error_set(err, ERR_INVALID, 0, "describe which %s? give its name",
+			names.kind == CTL_PODS ? "pod" : "quota");
 	for (size_t i = 0; i < names.len; i++) {
 		if (i)
 			putchar('\n');
-		if (describe_pod(ctl, names.items[i], err) < 0)
+		if ((names.kind == CTL_PODS ? describe_pod(ctl, names.items[i], err)
+					    : ctl_quota_describe(ctl, names.items[i], err)) < 0)
 			return -1;
 	}
 	return 0;

@@ -185,6 +185,29 @@ static void image_row(const ProtobufCMessage *m, char (*cells)[GET_CELL_SIZE])
 	snprintf(cells[4], GET_CELL_SIZE, "%s", get_age(i->created_at, age));
 }
 
+static const char *quota_name(const ProtobufCMessage *m)
+{
+	return ((const Bulkhead__V1__Quota *)m)->name;
+}
+
+/* "limits.cpu: 1/2, pods: 3/10", used and hard. */
+static void quota_row(const ProtobufCMessage *m, char (*cells)[GET_CELL_SIZE])
+{
+	const Bulkhead__V1__Quota *q = (const Bulkhead__V1__Quota *)m;
+	size_t size = 0;
+
+	snprintf(cells[0], GET_CELL_SIZE, "%s", q->name);
+	snprintf(cells[1], GET_CELL_SIZE, "%s", q->project);
+	cells[2][0] = '\0';
+	for (size_t i = 0; i < q->n_resources && size < GET_CELL_SIZE; i++) {
+		const Bulkhead__V1__QuotaResource *r = q->resources[i];
+
+		size += (size_t)snprintf(cells[2] + size, GET_CELL_SIZE - size, "%s%s: %s%s%s",
+			i ? ", " : "", r->resource, r->used, r->used[0] ? "/" : "", r->hard);
+	}
+}
+
+static const char *const quota_headings[] = { "NAME", "PROJECT", "USED/HARD" };
 static const char *const project_headings[] = { "NAME", "VNID", "UID-RANGE", "MCS", "AGE" };
 static const char *const secret_headings[] = { "NAME", "TYPE", "DATA", "AGE", "PROJECT", "NODE" };
 static const char *const node_headings[] = { "NAME", "STATUS", "PODS", "AGE", "VERSION", "SUBNET",
@@ -195,6 +218,8 @@ static const struct listing projects = { "Project", "projects", project_headings
 	ARRAY_LEN(project_headings), 0, project_name, project_row, NULL };
 static const struct listing secrets = { "Secret", "secrets", secret_headings,
 	ARRAY_LEN(secret_headings), 2, secret_name, secret_row, NULL };
+static const struct listing quotas = { "Quota", "quotas", quota_headings, ARRAY_LEN(quota_headings),
+	0, quota_name, quota_row, NULL };
 static const struct listing nodes = { "Node", "nodes", node_headings, ARRAY_LEN(node_headings), 5,
 	node_name, node_row, node_message };
 static const struct listing images = { "Image", "images", image_headings, ARRAY_LEN(image_headings),
@@ -296,6 +321,18 @@ static int get_secrets(struct ctl *ctl, const struct ctl_names *names, struct er
 		list->n_secrets, names, err);
 }
 
+static int get_quotas(struct ctl *ctl, const struct ctl_names *names, struct error *err)
+{
+	cleanup_message ProtobufCMessage *response = NULL;
+	const Bulkhead__V1__ListQuotasResponse *list;
+
+	if (ctl_quotas_list(ctl, &response, err) < 0)
+		return -1;
+	list = (Bulkhead__V1__ListQuotasResponse *)response;
+	return show(ctl->args, &quotas, (const ProtobufCMessage *const *)list->quotas,
+		list->n_quotas, names, err);
+}
+
 static int get_nodes(struct ctl *ctl, const struct ctl_names *names, struct error *err)
 {
 	Bulkhead__V1__ListNodesRequest request = BULKHEAD__V1__LIST_NODES_REQUEST__INIT;
@@ -341,6 +378,8 @@ int ctl_get(struct ctl *ctl, struct error *err)
 		return get_nodes(ctl, &names, err);
 	case CTL_SECRETS:
 		return get_secrets(ctl, &names, err);
+	case CTL_QUOTAS:
+		return get_quotas(ctl, &names, err);
 	case CTL_IMAGES:
 		return get_images(ctl, &names, err);
 	}

@@ -139,6 +139,9 @@ HANDLER(method_delete_project)
 HANDLER(method_put_secret)
 HANDLER(method_list_secrets)
 HANDLER(method_delete_secret)
+HANDLER(method_put_quota)
+HANDLER(method_list_quotas)
+HANDLER(method_delete_quota)
 HANDLER(method_list_nodes)
 HANDLER(method_get_version)
 HANDLER(method_import_image)
@@ -304,6 +307,8 @@ static void the_project_comes_from_the_request(void **state)
 	Bulkhead__V1__ListPodsRequest list = BULKHEAD__V1__LIST_PODS_REQUEST__INIT;
 	Bulkhead__V1__PutSecretRequest put = BULKHEAD__V1__PUT_SECRET_REQUEST__INIT;
 	Bulkhead__V1__Secret secret = BULKHEAD__V1__SECRET__INIT;
+	Bulkhead__V1__PutQuotaRequest put_quota = BULKHEAD__V1__PUT_QUOTA_REQUEST__INIT;
+	Bulkhead__V1__Quota quota = BULKHEAD__V1__QUOTA__INIT;
 	Bulkhead__V1__ExecRequest exec = BULKHEAD__V1__EXEC_REQUEST__INIT;
 	Bulkhead__V1__ExecStart start = BULKHEAD__V1__EXEC_START__INIT;
 	Bulkhead__V1__CreateProjectRequest create = BULKHEAD__V1__CREATE_PROJECT_REQUEST__INIT;
@@ -332,6 +337,13 @@ static void the_project_comes_from_the_request(void **state)
 	assert_int_equal(last_code(), ERR_NONE);
 	call(next_id(), VIEW_RED, "PutSecret", &put.base);
 	assert_int_equal(last_code(), ERR_DENIED);
+
+	put_quota.quota = &quota;
+	quota.project = TEXT("red");
+	call(next_id(), EDIT_RED, "PutQuota", &put_quota.base);
+	assert_int_equal(last_code(), ERR_DENIED);
+	call(next_id(), "admin", "system:masters", "PutQuota", &put_quota.base);
+	assert_int_equal(last_code(), ERR_NONE);
 
 	secret.project = TEXT("blue");
 	call(next_id(), EDIT_RED, "PutSecret", &put.base);
@@ -387,14 +399,16 @@ static void no_method_mistakes_the_project(void **state)
 		protobuf_c_message_init(row->request, &request.base);
 		*(const char **)(void *)((char *)&request + field->offset) = "red";
 		call(next_id(), EDIT_RED, row->name, &request.base);
-		assert_int_equal(last_code(), ERR_NONE);
+		/* What a project may have together is not its members' to say. */
+		assert_int_equal(
+			last_code(), strcmp(row->name, "DeleteQuota") == 0 ? ERR_DENIED : ERR_NONE);
 		*(const char **)(void *)((char *)&request + field->offset) = "blue";
 		call(next_id(), EDIT_RED, row->name, &request.base);
 		if (last_code() != ERR_DENIED)
 			fail_msg("%s in project blue was allowed", row->name);
 		methods++;
 	}
-	assert_int_equal(methods, 9);
+	assert_int_equal(methods, 11);
 }
 
 static void what_is_not_a_call_is_refused(void **state)

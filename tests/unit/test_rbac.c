@@ -16,7 +16,7 @@ static struct error err;
 static const char *const verbs[] = { "get", "list", "watch", "create", "update", "delete", "patch",
 	"*", "" };
 static const char *const resources[] = { "pods", "pods/log", "pods/exec", "pods/review", "secrets",
-	"projects", "nodes", "images", "*", "" };
+	"resourcequotas", "projects", "nodes", "images", "*", "" };
 
 #define MAY(who, verb, resource, project) (rbac_authorize(who, verb, resource, project, &err) == 0)
 
@@ -31,6 +31,7 @@ static const struct {
 	{ "pods/exec", "", "c" },
 	{ "pods/review", "c", "c" },
 	{ "secrets", "gl", "glcud" },
+	{ "resourcequotas", "gl", "gl" },
 };
 
 static bool in_table(bool edit, const char *verb, const char *resource)

@@ -113,7 +113,7 @@ static void one_change_at_a_time(void **state)
 	refused(&txn, ERR_INVALID, "exactly one member, not 0");
 	txn.create_project = TEXT("a");
 	txn.replace = 1;
-	refused(&txn, ERR_INVALID, "replace: goes with put_secret only");
+	refused(&txn, ERR_INVALID, "replace: goes with put_secret and put_quota only");
 	txn.replace = 0;
 	txn.delete_secret = TEXT("a/b");
 	refused(&txn, ERR_INVALID, "exactly one member, not 2");
