@@ -27,6 +27,7 @@
 #define KILL_USEC        UINT64_C(2000000)
 #define REAP_MS          5000
 #define STOP_POLL_USEC   10000
+#define SYSTEMD_CONTROL  "/run/systemd/system.control"
 
 /* One shim that was told to end. */
 struct ending {
@@ -189,6 +190,25 @@ static int stop_slice(struct agent *agent, struct error *err)
 	}
 }
 
+/* What systemd wrote down of the projects' quotas: it keeps that until the next boot. */
+static void forget_limits(const struct agent *agent, int *status, struct error *err)
+{
+	cleanup_dir DIR *dir = folder_open(AT_FDCWD, SYSTEMD_CONTROL);
+	char unit[CGROUP_UNIT_SIZE];
+	struct dirent *entry;
+	size_t len;
+
+	cgroup_unit_slice(agent->config, NULL, unit);
+	len = strlen(unit) - strlen(".slice");
+	while (dir && (entry = readdir(dir))) {
+		const char *end = strstr(entry->d_name, ".slice.d");
+
+		if (strncmp(entry->d_name, unit, len) == 0 && entry->d_name[len] == '-' && end &&
+			!end[strlen(".slice.d")])
+			remove_tree(dirfd(dir), entry->d_name, status, err);
+	}
+}
+
 int pods_teardown(struct agent *agent, bool purge, struct error *err)
 {
 	struct error why = { 0 };
@@ -198,6 +218,8 @@ int pods_teardown(struct agent *agent, bool purge, struct error *err)
 	/* Also what a shim that was killed left behind; mounts went with the shims' namespaces. */
 	if (cgroup_path_is_systemd(agent->config) && stop_slice(agent, &why) < 0)
 		note(err, &status, &why);
+	if (cgroup_path_is_systemd(agent->config))
+		forget_limits(agent, &status, err);
 	if (cgroup_reap(&agent->cgroups, agent->config->cgroup_parent, REAP_MS, &why) < 0)
 		note(err, &status, &why);
 	remove_tree(agent->run_dirfd, "pods", &status, err);

@@ -169,6 +169,7 @@ struct cgroup_oom {
 	uint64_t kills; /* of its processes, for memory, whoever's limit it was */
 	uint64_t hits;  /* of its limit: v2, without room found; v1, also when some was found */
 	int full;       /* v1: it was as large as its limit since cgroup_oom_begin() */
+	int near;       /* v2: it once was nearly so */
 };
 
 /* Groups of which one's limit killed a container, from the inside to the outside. */

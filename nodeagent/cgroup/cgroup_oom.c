@@ -14,7 +14,12 @@
 #define PATH_SIZE  64
 /* The kernel charges so much at once, and less when that does not fit. */
 #define SLACK_SIZE (UINT64_C(64) * 4096)
-#define PEAK_FILE  "memory.max_usage_in_bytes"
+/*
+ * What the kernel keeps of a container is charged to its pod (v2), so that of two equal limits the
+ * pod's is met first.
+ */
+#define NEAR_SIZE (UINT64_C(1) << 20)
+#define PEAK_FILE "memory.max_usage_in_bytes"
 
 /* The number behind 'key' at the start of a line; 0 found. */
 static int count_of(const char *text, const char *key, uint64_t *ret)
@@ -48,20 +53,7 @@ static int text_read(int dirfd, unsigned up, const char *name, char **ret, struc
 	return file_read_at(dirfd, path, COUNTS_MAX, ret, &size, err);
 }
 
-/* Counts of the group alone; before Linux 5.2 only those with its children, which here has none. */
-static int v2_read(int dirfd, unsigned up, struct cgroup_oom *ret, struct error *err)
-{
-	cleanup_free char *text = NULL;
-
-	if (text_read(dirfd, up, "memory.events.local", &text, NULL) < 0 &&
-		text_read(dirfd, up, "memory.events", &text, err) < 0)
-		return -1;
-	if (count_of(text, "oom", &ret->hits) < 0 || count_of(text, "oom_kill", &ret->kills) < 0)
-		return error_set(err, ERR_UNSUPPORTED, 0,
-			"the kernel counts no oom_kill for a memory cgroup");
-	return 0;
-}
-
+/* "max", which is none, is 0 as well. */
 static uint64_t number_read(int dirfd, unsigned up, const char *name)
 {
 	cleanup_free char *text = NULL;
@@ -70,6 +62,23 @@ static uint64_t number_read(int dirfd, unsigned up, const char *name)
 	if (text_read(dirfd, up, name, &text, NULL) == 0)
 		sscanf(text, "%" SCNu64, &value);
 	return value;
+}
+
+/* Counts of the group alone; before Linux 5.2 only those with its children, which here has none. */
+static int v2_read(int dirfd, unsigned up, struct cgroup_oom *ret, struct error *err)
+{
+	cleanup_free char *text = NULL;
+	uint64_t max;
+
+	if (text_read(dirfd, up, "memory.events.local", &text, NULL) < 0 &&
+		text_read(dirfd, up, "memory.events", &text, err) < 0)
+		return -1;
+	if (count_of(text, "oom", &ret->hits) < 0 || count_of(text, "oom_kill", &ret->kills) < 0)
+		return error_set(err, ERR_UNSUPPORTED, 0,
+			"the kernel counts no oom_kill for a memory cgroup");
+	max = number_read(dirfd, up, "memory.max");
+	ret->near = max && number_read(dirfd, up, "memory.peak") + NEAR_SIZE >= max;
+	return 0;
 }
 
 /*
@@ -135,13 +144,15 @@ void cgroup_oom_begin(const struct cgroup *container, unsigned project_up,
 enum cgroup_oom_level cgroup_oom_judge(const struct cgroup_oom before[CGROUP_OOM_LEVELS],
 	const struct cgroup_oom after[CGROUP_OOM_LEVELS])
 {
+	int i = 0;
+
 	if (after[CGROUP_OOM_CONTAINER].kills <= before[CGROUP_OOM_CONTAINER].kills)
 		return CGROUP_OOM_NONE;
-	for (int i = 0; i < CGROUP_OOM_LEVELS; i++) {
-		if (after[i].hits > before[i].hits || after[i].full)
-			return (enum cgroup_oom_level)i;
-	}
-	return CGROUP_OOM_NODE;
+	while (i < CGROUP_OOM_LEVELS && after[i].hits <= before[i].hits && !after[i].full)
+		i++;
+	if (i == CGROUP_OOM_POD && after[CGROUP_OOM_CONTAINER].near)
+		return CGROUP_OOM_CONTAINER;
+	return (enum cgroup_oom_level)i;
 }
 
 const char *cgroup_oom_level_name(enum cgroup_oom_level level)

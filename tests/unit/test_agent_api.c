@@ -342,7 +342,7 @@ static void the_project_comes_from_the_request(void **state)
 	quota.project = TEXT("red");
 	call(next_id(), EDIT_RED, "PutQuota", &put_quota.base);
 	assert_int_equal(last_code(), ERR_DENIED);
-	call(next_id(), "admin", "system:masters", "PutQuota", &put_quota.base);
+	call(next_id(), "system:masters", "PutQuota", &put_quota.base);
 	assert_int_equal(last_code(), ERR_NONE);
 
 	secret.project = TEXT("blue");

@@ -170,7 +170,8 @@ static void test_missing_controllers(void **state)
 static void test_oom_judge(void **state)
 {
 	enum { C = CGROUP_OOM_CONTAINER, P = CGROUP_OOM_POD, J = CGROUP_OOM_PROJECT };
-	struct cgroup_oom before[CGROUP_OOM_LEVELS] = { { 1, 1, 0 }, { 0, 7, 1 }, { 0, 9, 0 } };
+	struct cgroup_oom before[CGROUP_OOM_LEVELS] = { { 1, 1, 0, 0 }, { 0, 7, 1, 0 },
+		{ 0, 9, 0, 0 } };
 	struct cgroup_oom after[CGROUP_OOM_LEVELS];
 
 	(void)state;
@@ -179,6 +180,9 @@ static void test_oom_judge(void **state)
 	assert_int_equal(cgroup_oom_judge(before, after), CGROUP_OOM_NONE);
 	after[C].kills++;
 	assert_int_equal(cgroup_oom_judge(before, after), CGROUP_OOM_POD);
+	after[C].near = 1;
+	assert_int_equal(cgroup_oom_judge(before, after), CGROUP_OOM_CONTAINER);
+	after[C].near = 0;
 	after[C].hits++;
 	assert_int_equal(cgroup_oom_judge(before, after), CGROUP_OOM_CONTAINER);
 	memcpy(after, before, sizeof(before));

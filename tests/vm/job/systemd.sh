@@ -126,6 +126,8 @@ check "restart of Debian's switch: the network comes back" sh -c \
 	"timeout 60 systemctl restart openvswitch-switch.service"
 check "and connects" eventually 30 sh -c "bulkhead exec -n red client -- timeout 3 wget -q -O - http://$web_ip:8080/index.html | grep -q 'hello from red'"
 check "all of that without a denial" no_denial
+check "systemd refused nothing either" refute sh -c \
+	"journalctl -o cat | grep -E 'USER_AVC.*denied.*scontext=[^ ]*:bulkhead_t:'"
 check "the journal has none either" refute sh -c \
 	"journalctl _TRANSPORT=audit | grep -E 'avc: *denied' | grep -E 'scontext=[^ ]*:(container_t|bulkhead_t):'"
 
@@ -137,6 +139,38 @@ check "a file of the other project's categories is not read" refute in_pod red w
 check "the journal has that denial" sh -c "journalctl _TRANSPORT=audit | grep -E 'avc: *denied' |
 	grep 'scontext=system_u:system_r:container_t:$(project_mcs red)' |
 	grep -q 'tcontext=system_u:object_r:container_file_t:$(project_mcs blue)'"
+
+# ---- quotas are the slice's -----------------------------------------------------------------
+
+slice=/sys/fs/cgroup/bulkhead.slice/bulkhead-red.slice
+slice_has() {
+	equal memory.max "$(cat $slice/memory.max)" "$1" && equal cpu.max "$(cat $slice/cpu.max)" "$2" &&
+		equal pids.max "$(cat $slice/pids.max)" "$3"
+}
+check "a quota of red" bulkhead create quota compute -n red --hard=limits.cpu=1,limits.memory=512Mi,count/pids=200
+check "limits red's slice" eventually 10 slice_has 536870912 "100000 100000" 200
+check "in systemd's words too" equal MemoryMax "$(unit bulkhead-red.slice MemoryMax)" 536870912
+check "daemon-reload" systemctl daemon-reload
+check "keeps them" slice_has 536870912 "100000 100000" 200
+check "and the pod's" limits_hold
+check "another quota, while pods run" bulkhead create quota compute -n red --replace --hard=limits.memory=128Mi
+check "is the slice's at once" eventually 10 slice_has 134217728 "max 100000" max
+restart=Never manifest red hog 'x=aaaaaaaa; while :; do x=$x$x; done' '{limits: {memory: 64Mi}}' >/tmp/hog.yaml
+check "a pod at its own limit of memory" bulkhead apply -f /tmp/hog.yaml
+check "fails" bulkhead wait pod hog -n red --for=phase=Failed --timeout=60s
+check "as OOMKilled, without a word of another's limit" sh -c \
+	"bulkhead get pods hog -n red -o json | tr -d ' \n' | grep '\"reason\":\"OOMKilled\"' | grep -qv 'memorylimitof'"
+check "delete the quota" bulkhead delete quota compute -n red
+check "lifts the limits" eventually 10 slice_has max "max 100000" max
+check "a quota that the project's pods meet together" bulkhead create quota tight -n red --hard=limits.cpu=4
+restart=Never manifest red free 'x=aaaaaaaa; while :; do x=$x$x; done' >/tmp/free.yaml
+check "needs a limit of each" refute bulkhead apply -f /tmp/free.yaml
+check "delete that quota" bulkhead delete quota tight -n red
+# A limit of memory that only systemd knows: whose it is, the kernel's counts tell all the same.
+systemctl set-property --runtime bulkhead-red.slice MemoryMax=160M MemorySwapMax=0
+check "a pod without a limit" bulkhead apply -f /tmp/free.yaml
+check "fails at the project's" bulkhead wait pod free -n red --for=phase=Failed --timeout=60s
+check "and says so" sh -c "bulkhead get pods free -n red -o json | grep -q 'at the memory limit of the project'"
 
 # ---- scopes end with their pods -------------------------------------------------------------
 
@@ -157,6 +191,7 @@ systemctl stop bulkhead.service
 check "down --purge" timeout 60 bulkhead down --purge
 nothing_left
 check "no scope and no slice in systemd's books" sh -c "! systemctl list-units --all --no-legend 'bulkhead*.scope' 'bulkhead*.slice' | grep ."
+check "nor limits of slices" sh -c "! ls /run/systemd/system.control 2>/dev/null | grep bulkhead"
 check "Debian's switch runs on" systemctl is-active -q openvswitch-switch.service
 check "without our bridge" equal bridges "$(ovs-vsctl list-br)" ""
 finish
