@@ -86,6 +86,12 @@ const Bulkhead__V1__ClusterProject *cluster_project(const struct cluster *cluste
 	return strcmp(name, "red") == 0 ? &rig.project : NULL;
 }
 
+const Bulkhead__V1__ClusterProject *cluster_project_at(const struct cluster *cluster, size_t i)
+{
+	(void)cluster;
+	return i == 0 ? &rig.project : NULL;
+}
+
 const Bulkhead__V1__ClusterSecret *cluster_secret(
 	const struct cluster *cluster, const char *project, const char *name)
 {
