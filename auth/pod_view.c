@@ -110,3 +110,10 @@ const char *view_seccomp(const K8sSeccompProfile *profile, char buf[VIEW_SECCOMP
 		profile->localhostprofile ? profile->localhostprofile : "");
 	return buf;
 }
+
+bool view_time_namespace(const K8sPod *pod)
+{
+	const char *value = view_annotation(pod, VIEW_TIME_NAMESPACE);
+
+	return value && strcmp(value, VIEW_TIME_NAMESPACE_PRIVATE) == 0;
+}

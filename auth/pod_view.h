@@ -41,6 +41,14 @@ const K8sPodSpec *view_spec(const K8sPod *pod);
 /* An annotation's value, NULL when absent. */
 const char *view_annotation(const K8sPod *pod, const char *key);
 
+/* Ours begin like that. */
+#define VIEW_OWN_PREFIX             "bulkhead/"
+#define VIEW_TIME_NAMESPACE         VIEW_OWN_PREFIX "time-namespace"
+#define VIEW_TIME_NAMESPACE_PRIVATE "private"
+
+/* Whether the pod asks for clocks of its own. */
+bool view_time_namespace(const K8sPod *pod);
+
 #define VIEW_SECCOMP_ANNOTATION        "seccomp.security.alpha.kubernetes.io/pod"
 #define VIEW_SECCOMP_ANNOTATION_PREFIX "container.seccomp.security.alpha.kubernetes.io/"
 #define VIEW_SECCOMP_SIZE              512

@@ -40,14 +40,13 @@ const struct honour_row *honour_row_find(const ProtobufCMessageDescriptor *desc,
 const char *honour_empty(const struct honour_case *c); /* honoured when nothing is in it */
 const char *honour_name(const struct honour_case *c);
 const char *honour_annotation(const struct honour_case *c);
-const char *honour_dns_policy(const struct honour_case *c);
 const char *honour_node(const struct honour_case *c);
 const char *honour_scheduler(const struct honour_case *c);
 const char *honour_preemption(const struct honour_case *c);
 const char *honour_os(const struct honour_case *c);
 const char *honour_id(const struct honour_case *c);
 const char *honour_capability(const struct honour_case *c);
-const char *honour_proc_mount(const struct honour_case *c);
+const char *honour_host_port(const struct honour_case *c);
 const char *honour_sysctl_name(const struct honour_case *c);
 const char *honour_sysctl_value(const struct honour_case *c);
 const char *honour_message_path(const struct honour_case *c);

@@ -35,7 +35,6 @@
 
 #define BY_NODE   "the node sets it: remove it"
 #define PLACEMENT "placement is not this node's: remove it"
-#define OWN_NS    "the pod has a namespace of its own: remove it"
 #define NO_PROBE  "this version probes nothing: remove it"
 #define NO_ENV    "mount it as a volume; an environment variable would pass through the agent"
 #define NO_VOLUME "use an emptyDir, secret, projected or downwardAPI volume"
@@ -75,16 +74,16 @@ const struct honour_row honour_rows[] = {
 	YES(CORE(pod_spec), "restartPolicy"),
 	YES(CORE(pod_spec), "terminationGracePeriodSeconds"),
 	NO(CORE(pod_spec), "activeDeadlineSeconds"),
-	SOME(CORE(pod_spec), "dnsPolicy", honour_dns_policy),
+	YES(CORE(pod_spec), "dnsPolicy"), /* there is no cluster DNS: all but None are the node's */
 	NO_FIX(CORE(pod_spec), "nodeSelector", PLACEMENT),
 	YES(CORE(pod_spec), "serviceAccountName"),
 	YES(CORE(pod_spec), "serviceAccount"),
 	YES(CORE(pod_spec), "automountServiceAccountToken"),
 	SOME(CORE(pod_spec), "nodeName", honour_node),
-	NO_FIX(CORE(pod_spec), "hostNetwork", OWN_NS),
-	NO_FIX(CORE(pod_spec), "hostPID", OWN_NS),
-	NO_FIX(CORE(pod_spec), "hostIPC", OWN_NS),
-	NO(CORE(pod_spec), "shareProcessNamespace"),
+	YES(CORE(pod_spec), "hostNetwork"),
+	YES(CORE(pod_spec), "hostPID"),
+	YES(CORE(pod_spec), "hostIPC"),
+	YES(CORE(pod_spec), "shareProcessNamespace"),
 	YES(CORE(pod_spec), "securityContext"),
 	NO_FIX(CORE(pod_spec), "imagePullSecrets", "images are imported, not pulled: remove it"),
 	YES(CORE(pod_spec), "hostname"),
@@ -138,7 +137,7 @@ const struct honour_row honour_rows[] = {
 	NONE(CORE(windows_security_context_options)),
 
 	YES(CORE(security_context), "capabilities"),
-	NO_FIX(CORE(security_context), "privileged", "add the capabilities that it needs"),
+	YES(CORE(security_context), "privileged"),
 	YES(CORE(security_context), "seLinuxOptions"),
 	NO(CORE(security_context), "windowsOptions"),
 	SOME(CORE(security_context), "runAsUser", honour_id),
@@ -146,7 +145,7 @@ const struct honour_row honour_rows[] = {
 	YES(CORE(security_context), "runAsNonRoot"),
 	YES(CORE(security_context), "readOnlyRootFilesystem"),
 	YES(CORE(security_context), "allowPrivilegeEscalation"),
-	SOME(CORE(security_context), "procMount", honour_proc_mount),
+	YES(CORE(security_context), "procMount"),
 	YES(CORE(security_context), "seccompProfile"),
 	NO_FIX(CORE(security_context), "appArmorProfile", "SELinux and seccomp confine the container: remove it"),
 	NO(CORE(security_context), "ulimits"),
@@ -189,7 +188,7 @@ const struct honour_row honour_rows[] = {
 	YES(CORE(container), "tty"),
 
 	YES(CORE(container_port), "name"), /* ports are for information, as upstream */
-	NO_FIX(CORE(container_port), "hostPort", "the pod has an address of its own: remove it"),
+	SOME(CORE(container_port), "hostPort", honour_host_port),
 	YES(CORE(container_port), "containerPort"),
 	YES(CORE(container_port), "protocol"),
 	NO(CORE(container_port), "hostIP"),

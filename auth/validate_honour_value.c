@@ -74,6 +74,29 @@ static const char *seccomp_in_force(
 	return p && p->seccompprofile ? view_seccomp(p->seccompprofile, buf) : "runtime/default";
 }
 
+/* Ours; each with the one value that it may have, NULL where the node's plan judges it. */
+static const char *own_annotation(const struct honour_case *c, const char *key, const char *value)
+{
+	static const char *const known[][2] = {
+		{ VIEW_TIME_NAMESPACE, VIEW_TIME_NAMESPACE_PRIVATE },
+		{ VIEW_OWN_PREFIX "cpuset-cpus", NULL },
+		{ VIEW_OWN_PREFIX "io-read-bps", NULL },
+		{ VIEW_OWN_PREFIX "io-read-iops", NULL },
+		{ VIEW_OWN_PREFIX "io-write-bps", NULL },
+		{ VIEW_OWN_PREFIX "io-write-iops", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (strcmp(known[i][0], key) != 0)
+			continue;
+		if (!known[i][1] || strcmp(known[i][1], value) == 0)
+			return NULL;
+		snprintf(c->text, HONOUR_TEXT_SIZE, "must be '%s' or not there", known[i][1]);
+		return c->text;
+	}
+	return "is not an annotation of this version: remove it";
+}
+
 /* Annotations that once were the way to ask for what has a field now. */
 const char *honour_annotation(const struct honour_case *c)
 {
@@ -83,6 +106,8 @@ const char *honour_annotation(const struct honour_case *c)
 	const K8sContainer *container = NULL;
 	char buf[VIEW_SECCOMP_SIZE];
 
+	if (strncmp(key, VIEW_OWN_PREFIX, strlen(VIEW_OWN_PREFIX)) == 0)
+		return own_annotation(c, key, value);
 	if (strncmp(key, APPARMOR_PREFIX, strlen(APPARMOR_PREFIX)) == 0)
 		return "AppArmor is not honoured by this version; SELinux and seccomp confine the "
 		       "container: remove it";
@@ -103,13 +128,6 @@ const char *honour_annotation(const struct honour_case *c)
 static const char *only(const struct honour_case *c, const char *value, const char *reason)
 {
 	return strcmp(c->value, value) == 0 ? NULL : reason;
-}
-
-const char *honour_dns_policy(const struct honour_case *c)
-{
-	if (strcmp(c->value, "ClusterFirstWithHostNet") != 0)
-		return NULL;
-	return "is not honoured by this version; use ClusterFirst";
 }
 
 const char *honour_node(const struct honour_case *c)
@@ -175,11 +193,6 @@ const char *honour_capability(const struct honour_case *c)
 	       "or ALL";
 }
 
-const char *honour_proc_mount(const struct honour_case *c)
-{
-	return only(c, "Default", "is not honoured by this version; use Default");
-}
-
 const char *honour_sysctl_name(const struct honour_case *c)
 {
 	if (safe_sysctl_honoured(c->value))
@@ -227,6 +240,13 @@ const char *honour_resource_ref(const struct honour_case *c)
 	if (!strstr(c->value, "ephemeral-storage"))
 		return NULL;
 	return "is not honoured by this version, which limits cpu and memory";
+}
+
+const char *honour_host_port(const struct honour_case *c)
+{
+	if (view_spec(c->pod)->hostnetwork)
+		return NULL;
+	return "is honoured with hostNetwork only; the pod has an address of its own: remove it";
 }
 
 static bool is_below(const char *path, const char *dir)

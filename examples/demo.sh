@@ -91,7 +91,7 @@ other_arp() { refute in_pod blue client arping -c 2 -w 2 "$web_ip"; }
 global_reaches() { in_pod default monitor timeout 3 wget -q -O - "http://$web_ip:8080/index.html" | grep -q 'hello from red'; }
 denied() {
 	local out
-	out=$("$bh" apply -f "$here/privileged.yaml" 2>&1) && return 1
+	out=$("$bh" apply --context "$state/ann.yaml" -f "$here/privileged.yaml" 2>&1) && return 1
 	printf '%s\n' "$out"
 	printf '%s\n' "$out" | grep -q 'privileged'
 }
@@ -129,6 +129,14 @@ survives_kill() {
 	[ -n "$before" ] && [ "$before" = "$after" ] && same_project
 }
 
+# Ann, who may edit project red and no other.
+make_ann() {
+	"$B/bulkhead-secretd" --issue --keys "$state/keys" --pki "$state/pki" --cn ann --org bulkhead:project:red:edit \
+		--out-cert "$state/pki/ann.pem" --out-key "$state/pki/ann.key" &&
+		sed "s|^certificate:.*|certificate: $state/pki/ann.pem|; s|^key:.*|key: $state/pki/ann.key|" \
+			"$state/context.yaml" >"$state/ann.yaml"
+}
+
 up() {
 	[ "$(id -u)" = 0 ] || die "run as root: it makes namespaces, cgroups and an Open vSwitch"
 	[ ! -e "$state/node.yaml" ] || die "a demo runs in $state already; stop it with: make down"
@@ -147,6 +155,7 @@ up() {
 	"$bh" create project red || die "no project red"
 	"$bh" create project blue || die "no project blue"
 	"$bh" create secret generic db -n red --from-literal='password=correct horse battery staple' || die "no secret"
+	make_ann || die "no certificate for ann"
 	say "pods from ordinary manifests"
 	local file
 	for file in red blue default job; do
@@ -177,7 +186,7 @@ up() {
 	prove "other project: does not connect" other_ip
 	prove "other project: no answer to ARP" other_arp
 	prove "project default (VNID 0): connects" global_reaches
-	prove "a privileged pod is refused with the reason" denied
+	prove "a privileged pod is refused to a tenant, with the reason" denied
 	prove "explain judges it offline" offline_verdict
 	prove "init container, then job; exit code and log kept" job_result
 	prove "exec returns the command's exit code" exit_code

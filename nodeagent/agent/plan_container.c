@@ -38,12 +38,12 @@ static int rights_fill(const struct plan_node *node, const struct plan_pod *pod,
 }
 
 /* The sandbox was made before the network gave the pod its address. */
-static int hosts_fill(
-	const struct plan_pod *pod, Bulkhead__V1__ContainerPlan *plan, struct error *err)
+static int hosts_fill(const struct plan_node *node, const struct plan_pod *pod,
+	Bulkhead__V1__ContainerPlan *plan, struct error *err)
 {
 	if (plan_or_empty(pod->address)[0] == '\0')
 		return 0;
-	return plan_hosts(pod, &plan->etc_hosts, &plan->n_etc_hosts, err);
+	return plan_hosts(node, pod, &plan->etc_hosts, &plan->n_etc_hosts, err);
 }
 
 static int fill(const struct plan_node *node, const struct plan_pod *pod,
@@ -55,11 +55,12 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod,
 
 	plan->tty = container->tty;
 	plan->stdin = container->stdin;
-	plan_hostname(pod->pod, hostname);
+	plan_hostname(node, pod->pod, hostname);
 	if (edit_string(&plan->name, plan_or_empty(container->name), err) < 0 ||
 		layers_fill(image, plan, err) < 0 ||
 		rights_fill(node, pod, container, image, plan, err) < 0 ||
-		plan_mounts(pod, container, plan, err) < 0 || hosts_fill(pod, plan, err) < 0 ||
+		plan_mounts(pod, container, plan, err) < 0 ||
+		hosts_fill(node, pod, plan, err) < 0 ||
 		plan_limits_container(spec, container, &plan->limits, err) < 0 ||
 		plan_oom_score_adj(node, pod->pod, container, &plan->oom_score_adj, err) < 0)
 		return -1;

@@ -8,11 +8,13 @@
 #include "lib/cleanup.h"
 #include "nodeagent/agent/plan_text.h"
 
-void plan_hostname(const K8sPod *pod, char ret[PLAN_HOSTNAME_SIZE])
+void plan_hostname(const struct plan_node *node, const K8sPod *pod, char ret[PLAN_HOSTNAME_SIZE])
 {
 	const char *name = plan_or_empty(view_spec(pod)->hostname);
 	size_t len;
 
+	if (name[0] == '\0' && view_spec(pod)->hostnetwork)
+		name = plan_or_empty(node->config->node_name);
 	if (name[0] == '\0')
 		name = plan_or_empty(pod->metadata->name);
 	len = strnlen(name, PLAN_HOSTNAME_LEN_MAX);
@@ -50,13 +52,14 @@ static int alias_add(const K8sHostAlias *alias, char ***lines, size_t *n, struct
 }
 
 /* The pod's own line, once it has an address. */
-static int own_add(const struct plan_pod *pod, char ***lines, size_t *n, struct error *err)
+static int own_add(const struct plan_node *node, const struct plan_pod *pod, char ***lines,
+	size_t *n, struct error *err)
 {
 	const K8sPodSpec *spec = view_spec(pod->pod);
 	const char *address = plan_or_empty(pod->address);
 	char hostname[PLAN_HOSTNAME_SIZE];
 
-	plan_hostname(pod->pod, hostname);
+	plan_hostname(node, pod->pod, hostname);
 	if (plan_or_empty(spec->subdomain)[0] &&
 		word_check("spec.subdomain", spec->subdomain, err) < 0)
 		return -1;
@@ -68,7 +71,8 @@ static int own_add(const struct plan_pod *pod, char ***lines, size_t *n, struct 
 		hostname, spec->subdomain, pod->project.name, hostname);
 }
 
-int plan_hosts(const struct plan_pod *pod, char ***lines, size_t *n, struct error *err)
+int plan_hosts(const struct plan_node *node, const struct plan_pod *pod, char ***lines, size_t *n,
+	struct error *err)
 {
 	static const char *const first[] = {
 		"# Managed by Bulkhead.",
@@ -85,7 +89,7 @@ int plan_hosts(const struct plan_pod *pod, char ***lines, size_t *n, struct erro
 		if (edit_append_string(lines, n, first[i], err) < 0)
 			return -1;
 	}
-	if (own_add(pod, lines, n, err) < 0)
+	if (own_add(node, pod, lines, n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < spec->n_hostaliases; i++) {
 		if (alias_add(spec->hostaliases[i], lines, n, err) < 0)

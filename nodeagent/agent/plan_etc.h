@@ -17,10 +17,11 @@
 #define PLAN_SEARCHES_LEN_MAX 2048 /* of the line, without "search " */
 
 /* spec.hostname, else the pod's name cut to what a host name may be. */
-void plan_hostname(const K8sPod *pod, char ret[PLAN_HOSTNAME_SIZE]);
+void plan_hostname(const struct plan_node *node, const K8sPod *pod, char ret[PLAN_HOSTNAME_SIZE]);
 
 /* Appends to a message's list. The pod's own line is there when it has an address. */
-int plan_hosts(const struct plan_pod *pod, char ***lines, size_t *n, struct error *err);
+int plan_hosts(const struct plan_node *node, const struct plan_pod *pod, char ***lines, size_t *n,
+	struct error *err);
 
 /*
  * What the node and spec.dnsConfig say together is cut at the limits, as upstream; nameservers on

@@ -22,24 +22,22 @@
 #define ID_MAP_DESC  (&bulkhead__v1__id_map__descriptor)
 #define SYSCTL_DESC  (&bulkhead__v1__sysctl__descriptor)
 
-/* Admission may let a pod have these; nothing below builds a sandbox without its own. */
-static int host_check(const K8sPodSpec *spec, struct error *err)
+static bool is_privileged(const K8sContainer *c)
 {
-	const struct {
-		const char *field;
-		bool set;
-	} rows[] = {
-		{ "hostNetwork", spec->hostnetwork },
-		{ "hostPID", spec->hostpid },
-		{ "hostIPC", spec->hostipc },
-	};
+	return c->securitycontext && c->securitycontext->privileged;
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (rows[i].set)
-			return error_set(err, ERR_UNSUPPORTED, 0,
-				"spec.%s: not honoured by this version; remove it", rows[i].field);
+static bool plan_has_privileged(const K8sPodSpec *spec)
+{
+	for (size_t i = 0; i < spec->n_containers; i++) {
+		if (is_privileged(spec->containers[i]))
+			return true;
 	}
-	return 0;
+	for (size_t i = 0; i < spec->n_initcontainers; i++) {
+		if (is_privileged(spec->initcontainers[i]))
+			return true;
+	}
+	return false;
 }
 
 static int map_fill(const struct plan_pod *pod, Bulkhead__V1__SandboxPlan *plan, struct error *err)
@@ -87,7 +85,7 @@ static int ping_fill(Bulkhead__V1__SandboxPlan *plan, struct error *err)
 static int sysctls_fill(
 	const K8sPodSecurityContext *security, Bulkhead__V1__SandboxPlan *plan, struct error *err)
 {
-	if (ping_fill(plan, err) < 0)
+	if (!plan->host_network && ping_fill(plan, err) < 0)
 		return -1;
 	for (size_t i = 0; security && i < security->n_sysctls; i++) {
 		const char *name = plan_or_empty(security->sysctls[i]->name);
@@ -123,7 +121,7 @@ static int names_fill(const struct plan_node *node, const struct plan_pod *pod,
 			"metadata.name: too long for the folder of its logs, whose name holds the "
 			"project, the pod and its uid: use at most %zu characters",
 			NAME_MAX - (len - strlen(name)));
-	plan_hostname(pod->pod, hostname);
+	plan_hostname(node, pod->pod, hostname);
 	cgroup_path_pod(node->config, project, uid, cgroup);
 	cgroup_path_scope(node->config, project, uid, scope);
 	if (edit_string(&plan->pod_uid, uid, err) < 0 ||
@@ -170,18 +168,22 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_f
 	const K8sPodSpec *spec = view_spec(pod->pod);
 
 	plan->share_process_namespace = spec->shareprocessnamespace;
+	plan->host_network = spec->hostnetwork;
+	plan->host_pid = spec->hostpid;
+	plan->host_ipc = spec->hostipc;
+	plan->all_devices = plan_host_users(pod->pod) && plan_has_privileged(spec);
+	plan->time_namespace = view_time_namespace(pod->pod);
 	plan->image_base = node->config->image_base;
 	plan->secrets_on_swap = strcmp(plan_or_empty(node->config->secrets_on_swap), "allow") == 0;
 	plan->drift_interval =
 		node->config->drift_interval ? node->config->drift_interval : CONFIG_DRIFT_INTERVAL;
-	if (host_check(spec, err) < 0 || names_fill(node, pod, plan, err) < 0 ||
-		map_fill(pod, plan, err) < 0 ||
+	if (names_fill(node, pod, plan, err) < 0 || map_fill(pod, plan, err) < 0 ||
 		sysctls_fill(spec->securitycontext, plan, err) < 0 ||
 		plan_limits_pod(spec, &plan->limits, err) < 0 ||
 		plan_cgroup(node, pod->pod, plan->limits, err) < 0 ||
 		plan_storage(spec, plan, err) < 0 || logs_fill(node, pod, plan, err) < 0 ||
 		plan_selinux_mount(node, pod, plan, err) < 0 ||
-		plan_hosts(pod, &plan->etc_hosts, &plan->n_etc_hosts, err) < 0 ||
+		plan_hosts(node, pod, &plan->etc_hosts, &plan->n_etc_hosts, err) < 0 ||
 		plan_resolv(node, pod, plan, err) < 0)
 		return -1;
 	return plan_tmpfs(node, pod, find, user, plan, err);

@@ -192,7 +192,9 @@ static int set_seccomp(
 	const K8sSeccompProfile *profile = own         ? s->own->seccompprofile
 					   : s->of_pod ? s->of_pod->seccompprofile
 						       : NULL;
-	const char *type = profile ? plan_or_empty(profile->type) : "RuntimeDefault";
+	const char *type = profile            ? plan_or_empty(profile->type)
+			   : plan->privileged ? "Unconfined"
+					      : "RuntimeDefault";
 	char field[PLAN_FIELD_SIZE];
 
 	where(s, own, "seccompProfile", field);
@@ -337,7 +339,8 @@ int plan_selinux_process(
 	if (!s->node->selinux)
 		return 0;
 	return plan_print(&plan->selinux_label, err, "%s:%s:%s:%s", part_or(o->user, "system_u"),
-		part_or(o->role, "system_r"), part_or(o->type, "container_t"),
+		part_or(o->role, "system_r"),
+		part_or(o->type, plan->privileged ? "spc_t" : "container_t"),
 		part_or(o->level, s->pod->project.mcs));
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "auth/pod_edit.h"
+#include "auth/pod_view.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "nodeagent/agent/cluster.h"
@@ -92,7 +93,7 @@ struct plan_pod pod_plan(const struct pod *pod)
 		.pod = pod->object,
 		.vnid = pod->file->vnid,
 		.slice = pod->file->slice,
-		.address = pod->progress->address,
+		.address = pod_net_address(pod),
 	};
 
 	/* What was parsed when the pod was accepted parses again. */
@@ -229,7 +230,7 @@ static void do_prepare(struct pod *pod)
 
 void pod_prepare_check(struct pod *pod)
 {
-	if (pod->state == POD_PREPARING && pod->net.stage == NET_UP && pod_volumes_ready(pod))
+	if (pod->state == POD_PREPARING && pod_net_ready(pod) && pod_volumes_ready(pod))
 		pod_feed(pod, POD_PREPARED);
 }
 
@@ -519,7 +520,7 @@ static void restore_later(struct pod *pod, const struct error *err)
 {
 	log_write(LOG_LEVEL_WARNING, &pod->subject, "%s; tried again", err->text);
 	pod->restoring = true;
-	pod->net.stage = NET_UNKNOWN;
+	pod->net.stage = view_spec(pod->object)->hostnetwork ? NET_HOST : NET_UNKNOWN;
 	arm(pod, timer_retry_usec(++pod->failures));
 }
 
@@ -554,7 +555,7 @@ void pod_restore(struct pod *pod)
 		return;
 	}
 	pod->begun = pod_begun_marked(pod);
-	pod->net.stage = NET_UNKNOWN;
+	pod->net.stage = view_spec(pod->object)->hostnetwork ? NET_HOST : NET_UNKNOWN;
 	pod_feed(pod, POD_FOUND);
 }
 

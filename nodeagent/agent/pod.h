@@ -91,6 +91,7 @@ enum net_stage {
 	NET_WANTED,
 	NET_PLUGGING,
 	NET_UP,
+	NET_HOST, /* it uses the node's; netd never hears of it */
 	NET_LEAVING, /* to be unplugged */
 	NET_UNPLUGGING,
 };
@@ -286,6 +287,10 @@ void pod_net_want(struct pod *pod);
 void pod_net_kick(struct pod *pod);
 /* Whether its port is to be in NET_SYNC. */
 bool pod_net_lives(const struct pod *pod);
+/* Its own, or the node's; "" while it has none. Borrowed. */
+const char *pod_net_address(const struct pod *pod);
+/* Whether it has the network it asked for. */
+bool pod_net_ready(const struct pod *pod);
 /* What the switch has; NULL: no port. */
 void pod_net_synced(struct pod *pod, const Bulkhead__V1__NetPlugged *port);
 void pod_net_release(struct pod *pod);

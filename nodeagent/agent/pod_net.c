@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "auth/pod_edit.h"
+#include "auth/pod_view.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "nodeagent/agent/netd.h"
@@ -40,7 +41,7 @@ void pod_net_take(struct pod *pod, int fds[3])
 	drop_fds(&pod->net);
 	for (size_t i = 0; i < ARRAY_LEN(pod->net.fds); i++)
 		pod->net.fds[i] = fds[i];
-	if (pod->net.stage == NET_UP)
+	if (pod_net_ready(pod))
 		drop_fds(&pod->net);
 }
 
@@ -154,8 +155,32 @@ static void try_now(struct pod *pod)
 		unplug(pod);
 }
 
+/* No port, and the node's address for its own. */
+static void use_hosts(struct pod *pod)
+{
+	drop_fds(&pod->net);
+	pod->net.stage = NET_HOST;
+	pod->times.network_start = pod->times.network_end = monotonic_usec();
+	pod_changed(pod);
+	pod_prepare_check(pod);
+}
+
+const char *pod_net_address(const struct pod *pod)
+{
+	return pod->net.stage == NET_HOST ? pod->pods->facts.address : pod->progress->address;
+}
+
+bool pod_net_ready(const struct pod *pod)
+{
+	return pod->net.stage == NET_UP || pod->net.stage == NET_HOST;
+}
+
 void pod_net_want(struct pod *pod)
 {
+	if (view_spec(pod->object)->hostnetwork) {
+		use_hosts(pod);
+		return;
+	}
 	if (pod->net.stage == NET_NONE)
 		pod->net.stage = NET_WANTED;
 	try_now(pod);
@@ -168,8 +193,8 @@ void pod_net_kick(struct pod *pod)
 
 bool pod_net_lives(const struct pod *pod)
 {
-	return pod->net.stage != NET_NONE && pod->net.stage != NET_LEAVING &&
-	       pod->net.stage != NET_UNPLUGGING;
+	return pod->net.stage != NET_NONE && pod->net.stage != NET_HOST &&
+	       pod->net.stage != NET_LEAVING && pod->net.stage != NET_UNPLUGGING;
 }
 
 void pod_net_synced(struct pod *pod, const Bulkhead__V1__NetPlugged *port)
@@ -189,7 +214,8 @@ void pod_net_release(struct pod *pod)
 	if (pod->net.stage == NET_PLUGGING)
 		netd_forget(pod->pods->agent->netd, pod);
 	drop_fds(&pod->net);
-	if (pod->net.stage == NET_NONE || pod->net.stage == NET_WANTED) {
+	if (pod->net.stage == NET_NONE || pod->net.stage == NET_WANTED ||
+		pod->net.stage == NET_HOST) {
 		pod->net.stage = NET_NONE;
 		timer_stop(pod->net.timer);
 	} else if (pod->net.stage != NET_UNPLUGGING) {

@@ -199,7 +199,7 @@ static const char *waiting_message(const struct pod *pod, char node[ERROR_TEXT_S
 
 	if (pod->state != POD_SANDBOX && pod->state != POD_PREPARING)
 		return NULL;
-	if (pod->state == POD_PREPARING && pod->net.stage != NET_UP && !netd_ready(agent->netd) &&
+	if (pod->state == POD_PREPARING && !pod_net_ready(pod) && !netd_ready(agent->netd) &&
 		!node_ready(agent->node, reason, &err)) {
 		snprintf(node, ERROR_TEXT_SIZE, "%s", err.text);
 		return node;
@@ -210,7 +210,7 @@ static const char *waiting_message(const struct pod *pod, char node[ERROR_TEXT_S
 	}
 	if (pod->state == POD_SANDBOX)
 		return "its sandbox is being built";
-	return pod->net.stage == NET_UP ? "its secret volumes are being written"
+	return pod_net_ready(pod) ? "its secret volumes are being written"
 					: "its port in the switch is being made";
 }
 
@@ -227,7 +227,7 @@ int pod_status_fill(struct pod *pod, struct error *err)
 		.lost = pod->progress->lost,
 		.reason = or_null(pod->progress->reason),
 		.message = or_null(pod->progress->message),
-		.pod_ip = pod->progress->address,
+		.pod_ip = pod_net_address(pod),
 		.host_ip = pod->pods->facts.address,
 		.started_usec = pod->file->accepted_usec,
 		.ready_since_usec = pod->ready_since_usec,

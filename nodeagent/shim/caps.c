@@ -96,6 +96,16 @@ int caps_set(uint64_t set)
 	return (int)syscall(SYS_capset, &header, data);
 }
 
+uint64_t caps_own(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return 0;
+	return data[0].permitted | (uint64_t)data[1].permitted << 32;
+}
+
 #define CAP(name) (UINT64_C(1) << CAP_##name)
 
 int caps_drop_machine(void)

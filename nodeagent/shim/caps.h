@@ -21,6 +21,9 @@ int caps_bound(uint64_t keep);
 /* Sets permitted and effective to 'set', inheritable to nothing. -1 with errno. */
 int caps_set(uint64_t set);
 
+/* What this process is permitted. */
+uint64_t caps_own(void);
+
 /*
  * Gives up, for good, what the shim of a pod with a user namespace of its own needs for nothing:
  * the kernel's code, the machine's hardware, clock and logs. Its children get the pod's rights from

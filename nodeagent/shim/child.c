@@ -81,10 +81,11 @@ static int join_pod(struct launch *l, struct error *err)
 		{ l->sandbox->net_fd, CLONE_NEWNET },
 		{ l->sandbox->ipc_fd, CLONE_NEWIPC },
 		{ l->sandbox->uts_fd, CLONE_NEWUTS },
+		{ l->sandbox->time_fd, CLONE_NEWTIME },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-		if (setns(fds[i][0], fds[i][1]) < 0)
+		if (fds[i][0] >= 0 && setns(fds[i][0], fds[i][1]) < 0)
 			return error_set(
 				err, ERR_INTERNAL, errno, "cannot join a namespace of the pod");
 	}

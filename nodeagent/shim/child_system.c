@@ -19,11 +19,13 @@
 #include "nodeagent/shim/sys.h"
 #include "nodeagent/shim/tmpfs.h"
 
-#define DEV_SIZE      (64u << 10)
-#define DEV_INODES    256
-#define COVER_SIZE    4096
-#define TTY_GID       5
-#define TERMINALS_MAX "192" /* of a container: SHIM_EXECS_MAX, and some of its own */
+#define DEV_SIZE       (64u << 10)
+#define DEV_INODES     256
+#define DEV_SIZE_ALL   (1u << 20) /* with the host's devices */
+#define DEV_INODES_ALL 8192
+#define COVER_SIZE     4096
+#define TTY_GID        5
+#define TERMINALS_MAX  "192" /* of a container: SHIM_EXECS_MAX, and some of its own */
 
 #define ATTR_KERNEL (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -195,8 +197,9 @@ static int log_attach(struct launch *l, struct error *err)
 
 int child_dev_build(struct launch *l, struct error *err)
 {
-	struct tmpfs_options options = { .size = DEV_SIZE,
-		.inodes = DEV_INODES,
+	int all = l->plan->privileged && l->sandbox->plan->all_devices;
+	struct tmpfs_options options = { .size = all ? DEV_SIZE_ALL : DEV_SIZE,
+		.inodes = all ? DEV_INODES_ALL : DEV_INODES,
 		.mode = 0755,
 		.uid = l->sandbox->root_uid,
 		.gid = l->sandbox->root_gid,
@@ -210,7 +213,8 @@ int child_dev_build(struct launch *l, struct error *err)
 	l->dev_fd = tmpfs_make(&options, err);
 	if (l->dev_fd < 0 || mnt_attach(l->dev_fd, at_fd, err) < 0)
 		return error_prefix(err, "/dev");
-	if (nodes_make(l, err) < 0 || devpts_make(l, err) < 0 || shm_attach(l, err) < 0)
+	if (nodes_make(l, err) < 0 || devpts_make(l, err) < 0 || shm_attach(l, err) < 0 ||
+		(all && child_devices_copy(l->dev_fd, err) < 0))
 		return -1;
 	mqueue_fd = mnt_simple("mqueue", ATTR_KERNEL, err);
 	if (mqueue_fd < 0 || dev_attach(l, "mqueue", mqueue_fd, err) < 0)
@@ -248,7 +252,8 @@ static int cgroup_attach_one(struct launch *l, size_t i, int at_fd, struct error
 	if (dir_fd < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot open '%s'", path);
 #ifndef BULKHEAD_WEAK_CGROUP_FILES
-	tree_fd = mnt_clone(dir_fd, MOUNT_ATTR_RDONLY | ATTR_KERNEL, err);
+	tree_fd =
+		mnt_clone(dir_fd, ATTR_KERNEL | (l->plan->privileged ? 0 : MOUNT_ATTR_RDONLY), err);
 #else
 	tree_fd = mnt_clone(dir_fd, ATTR_KERNEL, err);
 #endif
@@ -285,7 +290,8 @@ static int cgroups_attach(struct launch *l, int at_fd, struct error *err)
 int child_sys_build(struct launch *l, struct error *err)
 {
 	cleanup_close int at_fd = real_dir(l->root_fd, "sys", err);
-	cleanup_close int sys_fd = mnt_simple("sysfs", ATTR_KERNEL | MOUNT_ATTR_RDONLY, err);
+	cleanup_close int sys_fd = mnt_simple(
+		"sysfs", ATTR_KERNEL | (l->plan->privileged ? 0 : MOUNT_ATTR_RDONLY), err);
 	cleanup_close int cgroup_fd = -1;
 
 	if (at_fd < 0 || sys_fd < 0 || mnt_attach(sys_fd, at_fd, err) < 0)

@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
+#include "nodeagent/shim/caps.h"
 #include "nodeagent/shim/plan_check.h"
 #include "nodeagent/shim/selinux.h"
 #include "nodeagent/shim/shim.h"
@@ -393,6 +394,9 @@ void container_plan(struct shim *shim, Bulkhead__V1__ContainerPlan *plan, uint32
 		bulkhead__v1__container_plan__free_unpacked(plan, NULL);
 		return;
 	}
+	/* A privileged container has every right that the node has; a nested node lacks some. */
+	if (plan->privileged && shim->sandbox.user_fd < 0)
+		caps &= caps_own();
 	if (old)
 		container_free(shim, old);
 	c = container_new(shim, plan, serial);

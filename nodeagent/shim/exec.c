@@ -192,6 +192,15 @@ static int pipes_open(struct container *c, const Bulkhead__V1__ExecPlan *plan, s
 	return e->fds[0] < 0 ? error_set(err, ERR_EXHAUSTED, errno, "cannot open stdin") : 0;
 }
 
+void shim_pid_ns_leave(struct shim *shim)
+{
+	/* Unable to go back, every later container would be born in the wrong place. */
+	if (setns(shim->pid_ns_fd, CLONE_NEWPID) < 0) {
+		log_error("cannot leave a container's pid namespace");
+		abort();
+	}
+}
+
 /*
  * One clone: the shim itself turns its pid namespace for children to the container's and back. The
  * child then is the shim's, with a pidfd, and in the container's pid namespace from birth.
@@ -214,11 +223,7 @@ static pid_t clone_inside(struct shim *shim, struct container *c, struct launch 
 	}
 	if (pid < 0)
 		error_set(err, error_code_of(errno), errno, "cannot clone");
-	/* Unable to go back, every later container would be born in the wrong place. */
-	if (setns(shim->pid_ns_fd, CLONE_NEWPID) < 0) {
-		log_error("cannot leave a container's pid namespace");
-		abort();
-	}
+	shim_pid_ns_leave(shim);
 	return pid;
 }
 

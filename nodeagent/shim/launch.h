@@ -106,6 +106,9 @@ launch_fn child_dev_build, child_proc_build, child_sys_build, child_paths_cover;
 launch_fn child_files_attach, child_volumes_attach, child_cwd_make, child_root_seal;
 launch_fn child_pivot;
 
+/* Makes the host's devices, as /dev has them, beneath 'dev_dirfd': for who is privileged. */
+int child_devices_copy(int dev_dirfd, struct error *err);
+
 /* Steps that container and exec share, in child_identity.c. */
 launch_fn child_no_core, child_oom_score, child_label, child_join_user, child_session,
 	child_bounding, child_cwd;

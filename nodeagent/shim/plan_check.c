@@ -165,9 +165,13 @@ static int scope_check(const Bulkhead__V1__SandboxPlan *plan, struct error *err)
 
 int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map, struct error *err)
 {
-	if (plan->share_process_namespace)
-		return error_set(err, ERR_UNSUPPORTED, 0,
-			"spec.shareProcessNamespace: not honoured by this version; remove it");
+	/* Its own user namespace has no right over what is the host's. */
+	if (!plan->host_users &&
+		(plan->host_network || plan->host_pid || plan->host_ipc || plan->all_devices))
+		return error_set(err, ERR_INVALID, 0,
+			"host_network, host_pid, host_ipc and all_devices need host_users");
+	if (plan->share_process_namespace && plan->host_pid)
+		return error_set(err, ERR_INVALID, 0, "share_process_namespace: not with host_pid");
 	if (plan->pod_uid[0] == '\0' || plan->cgroup[0] == '\0')
 		return error_set(err, ERR_INVALID, 0, "pod_uid and cgroup must be given");
 	/* Dots are allowed, as in a pod's name; the kernel takes one byte more. */
@@ -185,8 +189,16 @@ int plan_check_sandbox(const Bulkhead__V1__SandboxPlan *plan, struct id_map *map
 		lines_check("etc_resolv", plan->etc_resolv, plan->n_etc_resolv, err) < 0)
 		return -1;
 	for (size_t i = 0; i < plan->n_sysctls; i++) {
-		if (sysctl_check(plan->sysctls[i]->name, plan->sysctls[i]->value, err) < 0)
+		const char *name = plan->sysctls[i]->name;
+
+		if (sysctl_check(name, plan->sysctls[i]->value, err) < 0)
 			return -1;
+		if (plan->host_network && strncmp(name, "net.", 4) == 0)
+			return error_set(
+				err, ERR_INVALID, 0, "sysctls: '%s' would be the host's", name);
+		if (plan->host_ipc && strncmp(name, "net.", 4) != 0)
+			return error_set(
+				err, ERR_INVALID, 0, "sysctls: '%s' would be the host's", name);
 	}
 	return 0;
 }
@@ -302,9 +314,8 @@ int plan_check_container(const Bulkhead__V1__ContainerPlan *plan, const struct s
 		return error_set(
 			err, ERR_INVALID, 0, "name: '%.64s' is not a container name", plan->name);
 #endif
-	if (plan->privileged)
-		return error_set(err, ERR_UNSUPPORTED, 0,
-			"securityContext.privileged: not honoured by this version; remove it");
+	if (plan->privileged && sandbox->plan->host_users && !sandbox->plan->all_devices)
+		return error_set(err, ERR_INVALID, 0, "privileged: needs all_devices of the pod");
 	if (plan->n_layers == 0 || plan->n_layers > PLAN_LAYERS_MAX)
 		return error_set(err, ERR_INVALID, 0, "layers: %zu are not in 1..%d",
 			plan->n_layers, PLAN_LAYERS_MAX);

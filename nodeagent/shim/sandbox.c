@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "lib/path.h"
 #include "nodeagent/shim/mnt.h"
 #include "nodeagent/shim/plan_check.h"
+#include "nodeagent/shim/pod_init.h"
 #include "nodeagent/shim/sandbox_ns.h"
 #include "nodeagent/shim/scope.h"
 #include "nodeagent/shim/selinux.h"
@@ -38,6 +40,9 @@ void sandbox_init(struct sandbox *sandbox)
 		.net_fd = -1,
 		.ipc_fd = -1,
 		.uts_fd = -1,
+		.time_fd = -1,
+		.pid_fd = -1,
+		.init_pidfd = -1,
 		.layer_userns_fd = -1,
 		.netlink_fd = -1,
 		.inet_fd = -1,
@@ -141,6 +146,9 @@ static int make_cgroups(struct sandbox *s, struct error *err)
 		return -1;
 	if (cgroup_limit(&s->cgroup, &limits, err) < 0)
 		return -1;
+	/* Then each container that is not privileged is restricted by itself. */
+	if (s->plan->all_devices)
+		return 0;
 #ifndef BULKHEAD_WEAK_DEVICE_GROUP
 	return cgroup_restrict_devices(&s->cgroup, err);
 #else
@@ -400,7 +408,10 @@ static int build(struct sandbox *s, struct error *err)
 			return -1;
 		}
 	}
-	return sandbox_ns_finish(&ns, s, err);
+	if (sandbox_ns_finish(&ns, s, err) < 0)
+		return -1;
+	return s->plan->share_process_namespace ? pod_init_start(s, &s->init_pidfd, &s->pid_fd, err)
+						: 0;
 }
 
 int sandbox_up(struct sandbox *sandbox, Bulkhead__V1__SandboxPlan *plan, struct error *err)
@@ -421,8 +432,8 @@ int sandbox_up(struct sandbox *sandbox, Bulkhead__V1__SandboxPlan *plan, struct 
 static void close_all(struct sandbox *s)
 {
 	int *const fds[] = { &s->proc_fd, &s->user_fd, &s->net_fd, &s->ipc_fd, &s->uts_fd,
-		&s->layer_userns_fd, &s->netlink_fd, &s->inet_fd, &s->pod_dirfd, &s->pod_lock_fd,
-		&s->log_dirfd, &s->scratch_dirfd };
+		&s->time_fd, &s->pid_fd, &s->init_pidfd, &s->layer_userns_fd, &s->netlink_fd,
+		&s->inet_fd, &s->pod_dirfd, &s->pod_lock_fd, &s->log_dirfd, &s->scratch_dirfd };
 
 	for (size_t i = 0; i < s->tmpfs_len; i++)
 		cleanup_close_fn(&s->tmpfs[i].dirfd);
@@ -459,6 +470,10 @@ int sandbox_down(struct sandbox *sandbox, struct error *err)
 
 	if (!sandbox->plan)
 		return 0;
+	if (sandbox->init_pidfd >= 0) {
+		sys_pidfd_kill(sandbox->init_pidfd, SIGKILL);
+		sys_pidfd_reap(sandbox->init_pidfd, NULL);
+	}
 	if (sandbox->cgroup_made) {
 		cgroup_done(&sandbox->cgroup);
 		n = cgroup_reap(&sandbox->tree, sandbox->plan->cgroup, REAP_MS, err);

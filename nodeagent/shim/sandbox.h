@@ -44,6 +44,9 @@ struct sandbox {
 	int net_fd;
 	int ipc_fd;
 	int uts_fd;
+	int time_fd;         /* -1: the host's clocks */
+	int pid_fd;          /* the containers' common pid namespace, -1 where each has its own */
+	int init_pidfd;      /* its first process */
 	int layer_userns_fd; /* image ids on disk -> the pod's */
 	int netlink_fd;
 	int inet_fd;

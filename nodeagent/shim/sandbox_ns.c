@@ -8,18 +8,21 @@
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/fdio.h"
 #include "nodeagent/shim/sys.h"
 #include "nodeagent/shim/sysctl.h"
 
-enum { FD_USER, FD_NET, FD_IPC, FD_UTS, FD_NETLINK, FD_INET, FDS };
+enum { FD_USER, FD_NET, FD_IPC, FD_UTS, FD_TIME, FD_NETLINK, FD_INET, FDS };
 
 /*
  * The kernel charges what lives in a user namespace (inotify instances, message queues, pending
@@ -60,16 +63,42 @@ static int loopback_up(int inet_fd, struct error *err)
 	return 0;
 }
 
+/* Monotonic and boot time of whoever joins begin now, as if the machine had just started. */
+static int clocks_begin(const struct sandbox *sandbox, struct error *err)
+{
+	struct timespec monotonic, boot;
+	char text[128];
+	int n;
+
+	if (unshare(CLONE_NEWTIME) < 0)
+		return error_set(err, ERR_PRECONDITION, errno,
+			"cannot make a time namespace; the kernel may have none");
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	snprintf(text, sizeof(text), "monotonic -%lld 0\nboottime -%lld 0\n",
+		(long long)monotonic.tv_sec, (long long)boot.tv_sec);
+	/* Files of a process that is not dumpable are the host's root's. Nobody is in the pod yet.
+	 */
+	prctl(PR_SET_DUMPABLE, 1);
+	n = file_poke_at(sandbox->proc_fd, "self/timens_offsets", text, err);
+	if (sys_not_dumpable() < 0 || n < 0)
+		return error_prefix(err, "time namespace");
+	return 0;
+}
+
 static int build(const struct sandbox *sandbox, int *fds, struct error *err)
 {
 	static const char *const files[] = { "self/ns/user", "self/ns/net", "self/ns/ipc",
-		"self/ns/uts" };
+		"self/ns/uts", "self/ns/time_for_children" };
 	const Bulkhead__V1__SandboxPlan *plan = sandbox->plan;
 
 	if (sandbox->map.len > 0 && become_root(err) < 0)
 		return -1;
-	if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+	if (unshare(CLONE_NEWUTS | (plan->host_network ? 0 : CLONE_NEWNET) |
+		    (plan->host_ipc ? 0 : CLONE_NEWIPC)) < 0)
 		return error_set(err, ERR_PRECONDITION, errno, "cannot make namespaces");
+	if (plan->time_namespace && clocks_begin(sandbox, err) < 0)
+		return -1;
 	if (sethostname(plan->hostname, strlen(plan->hostname)) < 0)
 		return error_set(
 			err, ERR_INVALID, errno, "hostname: cannot set '%s'", plan->hostname);
@@ -78,7 +107,7 @@ static int build(const struct sandbox *sandbox, int *fds, struct error *err)
 	if (fds[FD_NETLINK] < 0 || fds[FD_INET] < 0)
 		return error_set(
 			err, ERR_INTERNAL, errno, "cannot open sockets in the pod's network");
-	if (loopback_up(fds[FD_INET], err) < 0)
+	if (!plan->host_network && loopback_up(fds[FD_INET], err) < 0)
 		return -1;
 	for (size_t i = 0; i < plan->n_sysctls; i++) {
 		if (sysctl_write(sandbox->proc_fd, plan->sysctls[i]->name, plan->sysctls[i]->value,
@@ -86,7 +115,10 @@ static int build(const struct sandbox *sandbox, int *fds, struct error *err)
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		fds[i] = openat(sandbox->proc_fd, files[i], O_RDONLY | O_CLOEXEC);
+		/* A kernel without time namespaces has no such file; another one stands for it. */
+		fds[i] = openat(sandbox->proc_fd,
+			i == FD_TIME && !plan->time_namespace ? files[FD_UTS] : files[i],
+			O_RDONLY | O_CLOEXEC);
 		if (fds[i] < 0)
 			return error_set(err, ERR_INTERNAL, errno, "cannot open '%s'", files[i]);
 	}
@@ -190,6 +222,11 @@ int sandbox_ns_finish(struct sandbox_ns *ns, struct sandbox *sandbox, struct err
 	sandbox->net_fd = fds[FD_NET];
 	sandbox->ipc_fd = fds[FD_IPC];
 	sandbox->uts_fd = fds[FD_UTS];
+	sandbox->time_fd = fds[FD_TIME];
+	if (!sandbox->plan->time_namespace)
+		cleanup_close_fn(&sandbox->time_fd);
+	if (!sandbox->plan->time_namespace)
+		sandbox->time_fd = -1;
 	sandbox->netlink_fd = fds[FD_NETLINK];
 	sandbox->inet_fd = fds[FD_INET];
 	if (sandbox->map.len == 0) {

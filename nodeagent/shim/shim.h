@@ -186,6 +186,8 @@ int pace_spend(struct shim *shim, size_t size);
 void pace_pause(struct shim *shim, struct source *source);
 
 /* exec.c */
+/* Children are born in the shim's own pid namespace again. */
+void shim_pid_ns_leave(struct shim *shim);
 void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial);
 void exec_kill(struct shim *shim, uint64_t id);
 /* Ends the execs of a container whose first process is gone. */

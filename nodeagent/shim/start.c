@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,9 @@ static int cgroup_prepare(struct shim *shim, struct container *c, struct error *
 		return -1;
 	if (cgroup_limit(&c->cgroup, &limits, err) < 0)
 		return -1;
+	if (shim->sandbox.plan->all_devices && !c->plan->privileged &&
+		cgroup_restrict_devices(&c->cgroup, err) < 0)
+		return -1;
 	cgroup_oom_begin(&c->cgroup, sandbox_project_up(&shim->sandbox), c->oom_before);
 	return 0;
 }
@@ -206,15 +210,33 @@ static int directories_prepare(struct shim *shim, struct container *c, struct er
 	return output_prepare(shim, c, err);
 }
 
-static int clone_container(struct container *c, struct launch *launch, struct ends *ends,
-	int *ret_pidfd, struct error *err)
+/* Born in the pid namespace that its plan says: one of its own, the pod's, or the host's. */
+static pid_t clone_born(struct shim *shim, struct clone_args *args)
 {
-	struct clone_args args = { .flags = CLONE_PIDFD | CLONE_NEWPID | CLONE_NEWNS };
+	const struct sandbox *s = &shim->sandbox;
+	pid_t pid;
+
+	if (s->pid_fd < 0) {
+		args->flags |= s->plan->host_pid ? 0 : CLONE_NEWPID;
+		return sys_clone3(args);
+	}
+	if (setns(s->pid_fd, CLONE_NEWPID) < 0)
+		return -1;
+	pid = sys_clone3(args);
+	if (pid != 0)
+		shim_pid_ns_leave(shim);
+	return pid;
+}
+
+static int clone_container(struct shim *shim, struct container *c, struct launch *launch,
+	struct ends *ends, int *ret_pidfd, struct error *err)
+{
+	struct clone_args args = { .flags = CLONE_PIDFD | CLONE_NEWNS };
 	pid_t pid;
 
 	launch_cgroup(launch, &c->cgroup, &args);
 	args.pidfd = (uint64_t)(uintptr_t)ret_pidfd;
-	pid = sys_clone3(&args);
+	pid = clone_born(shim, &args);
 	if (pid < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot clone");
 	if (pid == 0) {
@@ -258,7 +280,7 @@ int container_start(struct shim *shim, struct container *c, struct error *err)
 	launch.stdio[1] = ends.out[1];
 	launch.stdio[2] = ends.errors[1];
 	launch.tty = c->plan->tty;
-	n = clone_container(c, &launch, &ends, &pidfd, err);
+	n = clone_container(shim, c, &launch, &ends, &pidfd, err);
 	filters_free(&launch);
 	if (n < 0) {
 		if (pidfd >= 0)

@@ -25,7 +25,7 @@ inside() { nsenter --target "$netns" --net -- "$@" 3>&-; }
 # The blocks marked sh between two headings of the README, with this test's folders.
 tour() {
 	awk '/^## /{on = /A tour/} on && /^```sh$/{code = 1; next} /^```$/{code = 0} on && code' "$root/README.md" |
-		sed "s|/var/lib/bulkhead-demo|$DEMO_STATE|; s|\$PWD/build|$B|"
+		sed "s|/var/lib/bulkhead-demo|$DEMO_STATE|g; s|\$PWD/build|$B|"
 }
 
 @test "make demo proves all its rows" {

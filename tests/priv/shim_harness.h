@@ -113,7 +113,7 @@ static void layer_make(const char *path)
 		 "cp /bin/busybox bin/busybox && cp %s/tests/priv/workload bin/workload && "
 		 "for a in sh cat echo ls sleep id true false mkdir touch head dd printf env pwd "
 		 "stty tty grep "
-		 "logger mv tr readlink kill stat ps hostname awk wc mount ln rm test tail yes; do ln -s "
+		 "logger mv tr cut unshare mknod readlink kill stat ps hostname awk wc mount ln rm test tail yes; do ln -s "
 		 "busybox bin/$a; done",
 		path, path, build);
 	run_host("cd %s && printf "

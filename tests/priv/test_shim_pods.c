@@ -519,7 +519,7 @@ static void refusals_change_nothing(void **unused)
 	(void)unused;
 	assert_int_equal(apply("Bad_Name", SLEEP, ALWAYS), -1);
 	assert_int_equal(rig.call_err.code, ERR_INVALID);
-	assert_int_equal(apply("web", SLEEP, ", \"hostNetwork\": true"), -1);
+	assert_int_equal(apply("web", SLEEP, ", \"hostname\": \"Bad_Name\""), -1);
 	/* A database that says so makes no pod run as root, or in everybody's network. */
 	rig.project.uid_range = NAME("0/10000");
 	assert_int_equal(apply("web", SLEEP, ", \"hostUsers\": true"), -1);

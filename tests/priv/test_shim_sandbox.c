@@ -410,9 +410,6 @@ static void bad_sandbox_plans_leave_nothing(void **state)
 	char *kept;
 
 	pod_spawn(p);
-	p->plan.share_process_namespace = 1;
-	refused(p, "spec.shareProcessNamespace: not honoured");
-	p->plan.share_process_namespace = 0;
 	p->plan.host_users = 1;
 	refused(p, "uid_map: must be empty with host_users");
 	p->plan.host_users = 0;

@@ -129,19 +129,28 @@ static void test_map(void **state)
 
 static void test_host_namespaces(void **state)
 {
-	static const char *const fields[] = { "hostNetwork", "hostPID", "hostIPC" };
 	struct fixture f;
 
 	(void)state;
 	fixture_init(&f);
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		char text[64];
-
-		snprintf(text, sizeof(text), "%s: true", fields[i]);
-		fixture_container(&f, "", text);
-		snprintf(text, sizeof(text), "spec.%s: not honoured", fields[i]);
-		fixture_sandbox_refused(&f, ERR_UNSUPPORTED, text);
-	}
+	/* The network is the node's, its name too; no setting of it is written. */
+	fixture_container(&f, "", "hostNetwork: true, hostUsers: true");
+	fixture_sandboxed(&f);
+	assert_true(f.sandbox->host_network && !f.sandbox->host_pid && !f.sandbox->host_ipc);
+	assert_int_equal(f.sandbox->n_sysctls, 0);
+	assert_string_equal(f.sandbox->hostname, f.config.node_name);
+	fixture_container(&f, "", "hostPID: true, hostIPC: true, hostUsers: true, hostname: own");
+	fixture_sandboxed(&f);
+	assert_true(f.sandbox->host_pid && f.sandbox->host_ipc && !f.sandbox->host_network);
+	assert_string_equal(f.sandbox->hostname, "own");
+	assert_false(f.sandbox->all_devices);
+	/* Devices are the host's root's only. */
+	fixture_container(&f, "securityContext: {privileged: true}", "hostUsers: true");
+	fixture_sandboxed(&f);
+	assert_true(f.sandbox->all_devices);
+	fixture_container(&f, "securityContext: {privileged: true}", "");
+	fixture_sandboxed(&f);
+	assert_false(f.sandbox->all_devices);
 	fixture_container(&f, "", "shareProcessNamespace: true");
 	fixture_sandboxed(&f);
 	assert_true(f.sandbox->share_process_namespace);
