@@ -70,6 +70,9 @@ WAY_UP      | nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/tes
 LANDLOCK    | lib/confine                     | tests/priv/test_landlock | $B/tests/priv/test_landlock
 SHIM_CAPS   | nodeagent/shim/caps            | bulkhead-shim | bats --formatter tap -f "no right over the machine" tests/e2e/processes.bats
 WALK        | nodeagent/shim/mnt              | bulkhead-shim | $B/tests/priv/escapes/test_race
+DISK_IO       | nodeagent/shim/start          | bulkhead-shim  | $B/tests/priv/test_shim_cgroup
+QUOTAS        | nodeagent/agent/methods_apply | bulkhead-agent | bats --formatter tap -f "a pod that fits" tests/e2e/quotas.bats
+PROJECT_GROUP | nodeagent/agent/quotas        | bulkhead-agent | bats --formatter tap -f "binds its pods together" tests/e2e/quotas.bats
 '
 n=0 failed=0
 while IFS='|' read -r name object program test; do

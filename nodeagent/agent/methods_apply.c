@@ -133,8 +133,10 @@ static int apply_new(
 	if (judge(pods, call, asked, &file, err) < 0)
 		return -1;
 	n = room_check(pods, err);
+#ifndef BULKHEAD_WEAK_QUOTAS
 	if (n == 0)
 		n = quotas_admit(pods, file->pod, err);
+#endif
 	if (n == 0 && !dry_run)
 		pod = accept_pod(pods, file, err);
 	if (pod) {

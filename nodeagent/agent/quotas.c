@@ -249,6 +249,10 @@ static void apply(struct quotas *quotas, const char *project, const struct quota
 
 	if (a && same(&a->limits, limits))
 		return;
+#ifdef BULKHEAD_WEAK_PROJECT_GROUP
+	if (!is_none(limits))
+		return;
+#endif
 	/* Who never had one is not told so by systemd's runtime files. */
 	if (!a && agent->scopes && is_none(limits))
 		return;

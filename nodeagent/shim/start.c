@@ -116,6 +116,9 @@ static void io_limits_copy(const struct sandbox *s, struct cgroup_limits *limits
 	if (s->tree.mode == CGROUP_V2)
 		return;
 	sandbox_limits(s->plan->limits, &pod);
+#ifdef BULKHEAD_WEAK_DISK_IO
+	sandbox_limits(NULL, &pod);
+#endif
 	memcpy(limits->io, pod.io, sizeof(limits->io));
 	limits->io_major = pod.io_major;
 	limits->io_minor = pod.io_minor;
