@@ -11,6 +11,7 @@
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/signal_name.h"
 #include "nodeagent/agent/status.h"
+#include "nodeagent/agent/status_container.h"
 #include "nodeagent/agent/timer.h"
 
 #define START_ERROR_EXIT  128 /* as the kubelet has it */
@@ -327,25 +328,6 @@ static void ended(struct pod_container *c)
 	feed(c, restarts ? CONTAINER_EXIT_AGAIN : CONTAINER_EXIT_LAST);
 }
 
-/* Of a limit that is not the container's own, which OOMKilled alone would suggest. */
-static const char *oom_message(const char *limit)
-{
-	static const struct {
-		const char *limit;
-		const char *message;
-	} rows[] = {
-		{ "pod", "killed by the kernel at the memory limit of the pod" },
-		{ "project", "killed by the kernel at the memory limit of the project" },
-		{ "node", "killed by the kernel because the node had no memory left" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (strcmp(rows[i].limit, limit) == 0)
-			return rows[i].message;
-	}
-	return NULL;
-}
-
 static void exit_take(struct pod_container *c, const Bulkhead__V1__ContainerExited *m)
 {
 	Bulkhead__V1__ContainerRun run = BULKHEAD__V1__CONTAINER_RUN__INIT;
@@ -355,7 +337,7 @@ static void exit_take(struct pod_container *c, const Bulkhead__V1__ContainerExit
 	run.exit_code = m->exit_code;
 	run.signal = m->signal;
 	run.oom_killed = m->oom_killed;
-	run_record(c, &run, NULL, oom_message(m->oom_limit));
+	run_record(c, &run, NULL, status_oom_message(m->oom_limit));
 	ended(c);
 }
 

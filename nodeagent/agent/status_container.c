@@ -4,6 +4,7 @@
 
 #include "auth/pod_edit.h"
 #include "auth/pod_view.h"
+#include "lib/cleanup.h"
 
 #define STATE_DESC      (&k8s__io__api__core__v1__container_state__descriptor)
 #define WAITING_DESC    (&k8s__io__api__core__v1__container_state_waiting__descriptor)
@@ -66,6 +67,24 @@ struct status_view status_view_of(
 	v.done = v.sidecar ? v.running : c->stage == STATUS_TERMINATED && c->exit_code == 0;
 	v.ready = c->init && !v.sidecar ? v.done : v.running;
 	return v;
+}
+
+const char *status_oom_message(const char *limit)
+{
+	static const struct {
+		const char *limit;
+		const char *message;
+	} rows[] = {
+		{ "pod", "killed by the kernel at the memory limit of the pod" },
+		{ "project", "killed by the kernel at the memory limit of the project" },
+		{ "node", "killed by the kernel because the node had no memory left" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (strcmp(rows[i].limit, limit) == 0)
+			return rows[i].message;
+	}
+	return NULL;
 }
 
 static const char *end_reason(const struct ending *e)

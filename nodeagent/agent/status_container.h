@@ -25,6 +25,12 @@ struct status_view status_view_of(
 int status_container_fill(K8sContainerStatus *status, const struct status_container *container,
 	const struct status_view *view, bool lost, bool initializing, struct error *err);
 
+/*
+ * What to say of an OOM kill by another's limit than the container's own ("pod", "project",
+ * "node"), which OOMKilled alone would suggest; NULL for its own. A literal.
+ */
+const char *status_oom_message(const char *limit);
+
 /* *field is made when it is NULL. Whole seconds, as upstream's. */
 int status_time(K8sTime **field, int64_t usec, struct error *err);
 

@@ -10,6 +10,7 @@
 
 #include "lib/cleanup.h"
 #include "nodeagent/agent/status.h"
+#include "nodeagent/agent/status_container.h"
 #include "proto/decode.h"
 
 #define SEC INT64_C(1000000)
@@ -472,6 +473,18 @@ static void test_no_containers(void **state)
 	k8s_pod_free(pod);
 }
 
+static void test_oom_message(void **state)
+{
+	(void)state;
+	assert_null(status_oom_message(""));
+	assert_null(status_oom_message("container"));
+	assert_string_equal(
+		status_oom_message("pod"), "killed by the kernel at the memory limit of the pod");
+	assert_string_equal(status_oom_message("project"),
+		"killed by the kernel at the memory limit of the project");
+	assert_non_null(strstr(status_oom_message("node"), "no memory left"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -485,6 +498,7 @@ int main(void)
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_sidecar),
 		cmocka_unit_test(test_no_containers),
+		cmocka_unit_test(test_oom_message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 service() { systemctl show -P "$1" bulkhead.service; }
 shim_of() { pgrep -f "bulkhead-shim --socket $run/pods/$(pod_uid "$1" "$2")/"; }
 
+# shellcheck disable=SC2034 # common.sh reads it
 driver=systemd
 install_node
 systemctl daemon-reload
