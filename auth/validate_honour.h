@@ -56,6 +56,9 @@ const char *honour_resource_ref(const struct honour_case *c);
 const char *honour_mount_path(const struct honour_case *c);
 const char *honour_propagation(const struct honour_case *c);
 const char *honour_recursion(const struct honour_case *c);
+const char *honour_probe_scheme(const struct honour_case *c);
+const char *honour_probe_host(const struct honour_case *c);
+const char *honour_probe_path(const struct honour_case *c);
 const char *honour_medium(const struct honour_case *c);
 const char *honour_config_map(const struct honour_case *c);
 

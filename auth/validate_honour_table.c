@@ -35,7 +35,7 @@
 
 #define BY_NODE   "the node sets it: remove it"
 #define PLACEMENT "placement is not this node's: remove it"
-#define NO_PROBE  "this version probes nothing: remove it"
+#define NO_GRPC   "use tcpSocket or exec"
 #define NO_ENV    "mount it as a volume; an environment variable would pass through the agent"
 #define NO_VOLUME "use an emptyDir, secret, projected or downwardAPI volume"
 
@@ -65,7 +65,9 @@ const struct honour_row honour_rows[] = {
 	NONE(META(time)),
 
 	YES(K8S_QUANTITY_DESC, "string"),
-	NONE(&k8s__io__apimachinery__pkg__util__intstr__int_or_string__descriptor),
+	YES(&k8s__io__apimachinery__pkg__util__intstr__int_or_string__descriptor, "type"),
+	YES(&k8s__io__apimachinery__pkg__util__intstr__int_or_string__descriptor, "intVal"),
+	YES(&k8s__io__apimachinery__pkg__util__intstr__int_or_string__descriptor, "strVal"),
 
 	YES(CORE(pod_spec), "volumes"),
 	YES(CORE(pod_spec), "initContainers"),
@@ -175,9 +177,9 @@ const struct honour_row honour_rows[] = {
 	NO(CORE(container), "restartPolicyRules"),
 	YES(CORE(container), "volumeMounts"),
 	NO(CORE(container), "volumeDevices"),
-	NO_FIX(CORE(container), "livenessProbe", NO_PROBE),
-	NO_FIX(CORE(container), "readinessProbe", NO_PROBE),
-	NO_FIX(CORE(container), "startupProbe", NO_PROBE),
+	YES(CORE(container), "livenessProbe"),
+	YES(CORE(container), "readinessProbe"),
+	YES(CORE(container), "startupProbe"),
 	NO_FIX(CORE(container), "lifecycle", "hooks are not run: remove it"),
 	SOME(CORE(container), "terminationMessagePath", honour_message_path),
 	SOME(CORE(container), "terminationMessagePolicy", honour_message_policy),
@@ -210,6 +212,28 @@ const struct honour_row honour_rows[] = {
 	YES(CORE(resource_field_selector), "containerName"),
 	SOME(CORE(resource_field_selector), "resource", honour_resource_ref),
 	YES(CORE(resource_field_selector), "divisor"),
+
+	YES(CORE(probe), "handler"),
+	YES(CORE(probe), "initialDelaySeconds"),
+	YES(CORE(probe), "timeoutSeconds"),
+	YES(CORE(probe), "periodSeconds"),
+	YES(CORE(probe), "successThreshold"),
+	YES(CORE(probe), "failureThreshold"),
+	YES(CORE(probe), "terminationGracePeriodSeconds"),
+	YES(CORE(probe_handler), "exec"),
+	YES(CORE(probe_handler), "httpGet"),
+	YES(CORE(probe_handler), "tcpSocket"),
+	NO_FIX(CORE(probe_handler), "grpc", NO_GRPC),
+	YES(CORE(exec_action), "command"),
+	SOME(CORE(httpget_action), "path", honour_probe_path),
+	YES(CORE(httpget_action), "port"),
+	SOME(CORE(httpget_action), "host", honour_probe_host),
+	SOME(CORE(httpget_action), "scheme", honour_probe_scheme),
+	YES(CORE(httpget_action), "httpHeaders"),
+	YES(CORE(httpheader), "name"),
+	YES(CORE(httpheader), "value"),
+	YES(CORE(tcpsocket_action), "port"),
+	SOME(CORE(tcpsocket_action), "host", honour_probe_host),
 
 	YES(CORE(volume_mount), "name"),
 	YES(CORE(volume_mount), "readOnly"),
@@ -316,14 +340,8 @@ const struct honour_row honour_rows[] = {
 	NONE(CORE(config_map_key_selector)),
 	NONE(CORE(secret_key_selector)),
 	NONE(CORE(file_key_selector)),
-	NONE(CORE(probe)),
-	NONE(CORE(probe_handler)),
 	NONE(CORE(lifecycle)),
 	NONE(CORE(lifecycle_handler)),
-	NONE(CORE(exec_action)),
-	NONE(CORE(httpget_action)),
-	NONE(CORE(httpheader)),
-	NONE(CORE(tcpsocket_action)),
 	NONE(CORE(grpcaction)),
 	NONE(CORE(sleep_action)),
 	NONE(CORE(host_path_volume_source)),

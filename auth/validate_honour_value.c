@@ -305,3 +305,29 @@ const char *honour_config_map(const struct honour_case *c)
 	}
 	return NULL;
 }
+
+/* ---- probes -------------------------------------------------------------------------------- */
+
+const char *honour_probe_scheme(const struct honour_case *c)
+{
+	return only(c, "HTTP", "must be HTTP; use tcpSocket or exec for TLS");
+}
+
+/* Anything else would make the node ask whom the pod may not. */
+const char *honour_probe_host(const struct honour_case *c)
+{
+	const char *host = c->value;
+
+	if (!*host || strcmp(host, "localhost") == 0 || strcmp(host, "127.0.0.1") == 0)
+		return NULL;
+	return "must be the pod itself: remove it, or write localhost";
+}
+
+const char *honour_probe_path(const struct honour_case *c)
+{
+	for (const char *p = c->value; *p; p++) {
+		if (*p <= ' ' || *p >= 0x7f)
+			return "must be printable ASCII without spaces; write others as %XX";
+	}
+	return NULL;
+}

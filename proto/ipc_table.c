@@ -52,6 +52,7 @@ static const struct ipc_row table[] = {
 	ROW(VOLUME_RESIZED, IPC_SHIM, IPC_AGENT, 0, 0),
 	ROW(DRIFT_CHECK, IPC_AGENT, IPC_SHIM, 0, 0),
 	ROW(DRIFT, IPC_SHIM, IPC_AGENT, 0, 0),
+	ROW(PROBE_STATE, IPC_SHIM, IPC_AGENT, 0, 0),
 };
 
 /* Which message each type carries; kept apart because lib/ knows no protobuf. */
@@ -94,6 +95,7 @@ static const ProtobufCMessageDescriptor *const carried[IPC_TYPE_END] = {
 	[IPC_VOLUME_RESIZED] = &bulkhead__v1__volume_resized__descriptor,
 	[IPC_DRIFT_CHECK] = &bulkhead__v1__drift_check__descriptor,
 	[IPC_DRIFT] = &bulkhead__v1__drift__descriptor,
+	[IPC_PROBE_STATE] = &bulkhead__v1__probe_state__descriptor,
 };
 
 int ipc_table_connect(

@@ -58,6 +58,7 @@ NOSUID      | nodeagent/shim/child_volumes   | bulkhead-shim | $B/tests/priv/esc
 PRIVILEGES  | nodeagent/shim/start           | bulkhead-shim | $B/tests/priv/escapes/test_kernel
 DEVICE_GROUP| nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/escapes/test_kernel
 JOURNAL     | nodeagent/shim/journal         | bulkhead-shim | $B/tests/priv/escapes/test_log
+PROBER      | nodeagent/shim/probe_net       | bulkhead-shim | $B/tests/priv/test_shim_probe
 STORAGE     | nodeagent/shim/sandbox         | bulkhead-shim | $B/tests/priv/test_shim_storage
 CHARGES     | nodeagent/shim/sandbox_ns      | bulkhead-shim | $B/tests/priv/escapes/test_use
 TERMINALS   | nodeagent/shim/child_system    | bulkhead-shim | $B/tests/priv/escapes/test_use

@@ -2,6 +2,7 @@
 #include "auth/pod_view.h"
 #include "nodeagent/agent/plan_env.h"
 #include "nodeagent/agent/plan_etc.h"
+#include "nodeagent/agent/plan_probe.h"
 #include "nodeagent/agent/plan_resources.h"
 #include "nodeagent/agent/plan_security.h"
 #include "nodeagent/agent/plan_text.h"
@@ -52,6 +53,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod,
 {
 	const K8sPodSpec *spec = view_spec(pod->pod);
 	char hostname[PLAN_HOSTNAME_SIZE];
+	char field[PLAN_FIELD_SIZE];
 
 	plan->tty = container->tty;
 	plan->stdin = container->stdin;
@@ -62,7 +64,9 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod,
 		plan_mounts(pod, container, plan, err) < 0 ||
 		hosts_fill(node, pod, plan, err) < 0 ||
 		plan_limits_container(spec, container, &plan->limits, err) < 0 ||
-		plan_oom_score_adj(node, pod->pod, container, &plan->oom_score_adj, err) < 0)
+		plan_oom_score_adj(node, pod->pod, container, &plan->oom_score_adj, err) < 0 ||
+		plan_probes(pod, container, plan_container_field(spec, container, field), plan,
+			err) < 0)
 		return -1;
 	return plan_env_and_args(node, pod, container, hostname, image, plan, err);
 }

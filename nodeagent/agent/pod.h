@@ -142,6 +142,10 @@ struct pod_container {
 	int signal; /* that asks it to end; 0: not looked up yet */
 	bool asked; /* it was sent */
 	sd_event_source *timer;
+	bool probe_started; /* of the run under way; pod_probes.c */
+	bool probe_ready;
+	bool unwell; /* it is being ended, and runs again unless the policy is Never */
+	sd_event_source *kill_timer;
 	unsigned failures; /* in a row, of planning it */
 };
 
@@ -277,6 +281,17 @@ bool pod_containers_over(const struct pod *pod);
 void pod_containers_lost(struct pod *pod);
 void pod_container_started(struct pod *pod, const Bulkhead__V1__ContainerStarted *message);
 void pod_container_exited(struct pod *pod, const Bulkhead__V1__ContainerExited *message);
+
+/* Sends one signal; 0 is the one that asks it to end. */
+void pod_container_signal(struct pod_container *container, int sig);
+
+/* ---- pod_probes.c -------------------------------------------------------------------------- */
+
+/* A run began, or is over. */
+void pod_probes_begin(struct pod_container *container);
+void pod_probes_end(struct pod_container *container);
+/* 'again': told before, to an agent that is no more. */
+void pod_probes_take(struct pod *pod, const Bulkhead__V1__ProbeState *message, bool again);
 
 /* ---- pod_net.c ----------------------------------------------------------------------------- */
 

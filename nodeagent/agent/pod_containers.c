@@ -91,6 +91,7 @@ void pod_containers_done(struct pod *pod)
 {
 	for (size_t i = 0; i < pod->containers_len; i++) {
 		sd_event_source_disable_unref(pod->containers[i].timer);
+		sd_event_source_disable_unref(pod->containers[i].kill_timer);
 		free(pod->containers[i].message);
 	}
 	free(pod->containers);
@@ -314,6 +315,9 @@ static void run_record(struct pod_container *c, const Bulkhead__V1__ContainerRun
 
 static bool again(const struct pod_container *c, int32_t exit_code)
 {
+	/* What a probe ended has failed, however politely it went. */
+	if (c->unwell && exit_code == 0)
+		exit_code = KILLED_EXIT;
 	return !pod_deleting(c->pod) && !c->pod->progress->lost &&
 	       status_restarts(c->pod->object, c->init, exit_code);
 }
@@ -323,6 +327,7 @@ static void ended(struct pod_container *c)
 	bool restarts = again(c, c->progress->run ? c->progress->run->exit_code : KILLED_EXIT);
 
 	c->progress->ended = !restarts;
+	pod_probes_end(c);
 	pod_save(c->pod);
 	streams_run_ended(c->pod, c);
 	feed(c, restarts ? CONTAINER_EXIT_AGAIN : CONTAINER_EXIT_LAST);
@@ -367,6 +372,8 @@ static void times_take(struct pod_container *c, const Bulkhead__V1__LaunchTimes 
 static void start_take(struct pod_container *c, const Bulkhead__V1__ContainerStarted *m)
 {
 	c->started_usec = m->started_at_usec;
+	if (c->stage == CONTAINER_STARTING)
+		pod_probes_begin(c);
 	times_take(c, m->times);
 	feed(c, CONTAINER_STARTED);
 }
@@ -448,6 +455,12 @@ static void send_signal(struct pod_container *c, int sig)
 	if (shim_send(c->pod->shim, IPC_CONTAINER_KILL, &message.base, &err) < 0)
 		log_write(LOG_LEVEL_WARNING, &c->pod->subject, "container '%s': %s", c->spec->name,
 			err.text);
+}
+
+void pod_container_signal(struct pod_container *container, int sig)
+{
+	container->asked |= sig == 0;
+	send_signal(container, sig ? sig : stop_signal(container));
 }
 
 void pod_containers_stop(struct pod *pod)
@@ -582,6 +595,8 @@ static void reconcile(struct pod_container *c, const Bulkhead__V1__ContainerStat
 		return;
 	}
 	start_take(c, s->started);
+	if (s->probes)
+		pod_probes_take(c->pod, s->probes, true);
 	if (s->exited)
 		exit_take(c, s->exited);
 }

@@ -168,6 +168,15 @@ static int on_drift(struct pod *pod, struct ipc_frame *frame, const ProtobufCMes
 	return 0;
 }
 
+static int on_probes(struct pod *pod, struct ipc_frame *frame, const ProtobufCMessage *message,
+	struct error *err)
+{
+	(void)frame;
+	(void)err;
+	pod_probes_take(pod, (const Bulkhead__V1__ProbeState *)message, false);
+	return 0;
+}
+
 static const struct {
 	enum ipc_type type;
 	int (*handle)(struct pod *pod, struct ipc_frame *frame, const ProtobufCMessage *message,
@@ -183,6 +192,7 @@ static const struct {
 	{ IPC_EXEC_EXITED, on_exec_exited },
 	{ IPC_SHIM_DESTROYED, on_destroyed },
 	{ IPC_DRIFT, on_drift },
+	{ IPC_PROBE_STATE, on_probes },
 };
 
 static int on_frame(

@@ -91,7 +91,8 @@ static bool is_ready(const struct pod *pod)
 	if (pod->state != POD_RUNNING)
 		return false;
 	for (size_t i = pod->inits; i < pod->containers_len; i++) {
-		if (pod->containers[i].stage != CONTAINER_RUNNING)
+		if (pod->containers[i].stage != CONTAINER_RUNNING ||
+			!pod->containers[i].probe_ready)
 			return false;
 	}
 	return true;
@@ -164,6 +165,8 @@ static void fill_container(
 	if (c->stage == CONTAINER_RUNNING) {
 		s->stage = STATUS_RUNNING;
 		s->started_usec = c->started_usec;
+		s->unstarted = !c->probe_started;
+		s->unready = !c->probe_ready;
 	}
 }
 

@@ -42,6 +42,8 @@ struct status_container {
 	int32_t last_signal;
 	bool last_oom_killed;
 	const char *last_message;
+	bool unstarted; /* running, but its startup probe has not succeeded yet */
+	bool unready;   /* running, but its probes say that it is not ready */
 };
 
 struct status_pod {

@@ -65,7 +65,7 @@ struct status_view status_view_of(
 	else if (v.ended)
 		v.failed = gone || c->exit_code != 0;
 	v.done = v.sidecar ? v.running : c->stage == STATUS_TERMINATED && c->exit_code == 0;
-	v.ready = c->init && !v.sidecar ? v.done : v.running;
+	v.ready = c->init && !v.sidecar ? v.done : v.running && !c->unready;
 	return v;
 }
 
@@ -192,7 +192,7 @@ int status_container_fill(K8sContainerStatus *status, const struct status_contai
 	status->has_ready = 1;
 	status->ready = view->ready;
 	status->has_started = 1;
-	status->started = view->running;
+	status->started = view->running && !c->unstarted;
 	status->has_restartcount = 1;
 	status->restartcount = (int32_t)c->restarts;
 	if (state_fill(&status->state, c, lost, initializing, err) < 0)

@@ -189,6 +189,7 @@ static void start_decided(struct shim *shim, struct container *c)
 	}
 	c->state = CONTAINER_RUNNING;
 	started_send(shim, c);
+	probes_start(shim, c);
 }
 
 static int tty_take(struct shim *shim, struct container *c, struct error *err)
@@ -286,6 +287,7 @@ static void end(struct shim *shim, struct container *c)
 	Bulkhead__V1__ContainerExited exited;
 
 	source_done(shim, &c->process);
+	probes_stop(shim, c);
 	exec_container_gone(shim, c);
 	output_end(shim, c);
 	fds_close(c);

@@ -204,6 +204,7 @@ struct state_row {
 	Bulkhead__V1__ContainerStarted started;
 	Bulkhead__V1__ContainerExited exited;
 	Bulkhead__V1__LaunchTimes times;
+	Bulkhead__V1__ProbeState probes;
 	Bulkhead__V1__Error error;
 };
 
@@ -217,6 +218,8 @@ static void state_fill(const struct container *c, struct state_row *row)
 		return;
 	container_started_fill(c, &row->started, &row->times, &row->error);
 	row->state.started = &row->started;
+	if (probes_fill(c, &row->probes))
+		row->state.probes = &row->probes;
 	if (c->state == CONTAINER_EXITED && c->error.code == ERR_NONE) {
 		container_exited_fill(c, &row->exited);
 		row->state.exited = &row->exited;

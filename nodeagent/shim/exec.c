@@ -37,6 +37,9 @@ static void started_send(struct shim *shim, struct exec *e)
 	Bulkhead__V1__ExecStarted started = BULKHEAD__V1__EXEC_STARTED__INIT;
 	Bulkhead__V1__Error error;
 
+	e->started = 1;
+	if (e->probing)
+		return;
 	started.id = e->id;
 	if (e->error.code != ERR_NONE) {
 		ipc_error_pack(&e->error, &error);
@@ -49,7 +52,6 @@ static void started_send(struct shim *shim, struct exec *e)
 		cleanup_close_fn(&e->fds[i]);
 		e->fds[i] = -1;
 	}
-	e->started = 1;
 }
 
 static void start_decided(struct shim *shim, struct exec *e)
@@ -92,20 +94,29 @@ static void status_ready(struct shim *shim, struct source *source)
 		start_decided(shim, e);
 }
 
-static void finish(struct shim *shim, struct exec *e, int wait_status)
+static void exited_send(struct shim *shim, const struct exec *e, int exit_code)
 {
 	Bulkhead__V1__ExecExited exited = BULKHEAD__V1__EXEC_EXITED__INIT;
+
+	exited.id = e->id;
+	exited.exit_code = exit_code;
+	shim_send(shim, IPC_EXEC_EXITED, 0, &exited.base, NULL, 0);
+}
+
+static void finish(struct shim *shim, struct exec *e, int wait_status)
+{
+	int exit_code =
+		WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 
 	if (e->status.fd >= 0) {
 		status_read(e);
 		start_decided(shim, e);
 	}
-	if (e->error.code == ERR_NONE) {
-		exited.id = e->id;
-		exited.exit_code = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status)
-							    : WEXITSTATUS(wait_status);
-		shim_send(shim, IPC_EXEC_EXITED, 0, &exited.base, NULL, 0);
-	}
+	if (e->probe)
+		probes_exec_done(shim, e->probe, exit_code,
+			e->error.code == ERR_NONE ? NULL : e->error.text);
+	else if (!e->probing && e->error.code == ERR_NONE)
+		exited_send(shim, e, exit_code);
 	exec_free(shim, e);
 }
 
@@ -138,7 +149,7 @@ void exec_container_gone(struct shim *shim, const struct container *container)
 void exec_kill(struct shim *shim, uint64_t id)
 {
 	for (struct exec *e = shim->execs; e; e = e->next) {
-		if (e->id == id)
+		if (!e->probing && e->id == id)
 			sys_pidfd_kill(e->process.fd, SIGKILL);
 	}
 }
@@ -279,7 +290,11 @@ static int start(
 	launch.term = plan->term;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.status) < 0)
 		return error_set(err, ERR_EXHAUSTED, errno, "cannot make a socket pair");
-	n = plan->tty ? tty_open(c, plan, e, &launch, err) : pipes_open(c, plan, e, &ends, err);
+	n = 0;
+	if (plan->tty)
+		n = tty_open(c, plan, e, &launch, err);
+	else if (!e->probing)
+		n = pipes_open(c, plan, e, &ends, err);
 	if (n == 0)
 		n = filters_load(shim, c->plan, c->caps, &launch, err);
 	launch.status_fd = ends.status[1];
@@ -293,25 +308,57 @@ static int start(
 	return n;
 }
 
-void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial)
+static struct exec *exec_new(struct shim *shim)
 {
 	struct exec *e = calloc(1, sizeof(*e));
-	size_t n = 0;
 
-	if (!e) {
-		log_error("no memory for an exec");
-		link_close(shim);
-		return;
-	}
-	for (const struct exec *other = shim->execs; other; other = other->next)
-		n++;
-	e->id = plan->id;
-	e->serial = serial;
+	if (!e)
+		return NULL;
 	e->process.fd = e->status.fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(e->fds); i++)
 		e->fds[i] = -1;
 	e->next = shim->execs;
 	shim->execs = e;
+	return e;
+}
+
+int exec_probe(struct shim *shim, struct container *container, char **args, size_t args_len,
+	struct probe_run *run, struct exec **ret_exec, struct error *err)
+{
+	Bulkhead__V1__ExecPlan plan = BULKHEAD__V1__EXEC_PLAN__INIT;
+	struct exec *e = exec_new(shim);
+
+	if (!e)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "exec");
+	e->probing = 1;
+	plan.container = container->plan->name;
+	plan.args = args;
+	plan.n_args = args_len;
+	if (start(shim, e, &plan, err) < 0) {
+		exec_free(shim, e);
+		return error_prefix(err, "exec");
+	}
+	e->probe = run;
+	*ret_exec = e;
+	return 0;
+}
+
+void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial)
+{
+	size_t n = 0;
+	struct exec *e;
+
+	/* Probes have their own bound: three a container. */
+	for (const struct exec *other = shim->execs; other; other = other->next)
+		n += !other->probing;
+	e = exec_new(shim);
+	if (!e) {
+		log_error("no memory for an exec");
+		link_close(shim);
+		return;
+	}
+	e->id = plan->id;
+	e->serial = serial;
 	if (n >= SHIM_EXECS_MAX)
 		error_set(&e->error, ERR_EXHAUSTED, 0, "%d execs run in this pod already",
 			SHIM_EXECS_MAX);

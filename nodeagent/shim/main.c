@@ -144,9 +144,11 @@ static int shim_prepare(struct shim *shim, struct error *err)
 
 int main(int argc, char **argv)
 {
-	struct shim shim = {
-		.link.fd = -1, .listen.fd = -1, .drift_timer.fd = -1, .pace.timer.fd = -1
-	};
+	struct shim shim = { .link.fd = -1,
+		.listen.fd = -1,
+		.drift_timer.fd = -1,
+		.probe_timer.fd = -1,
+		.pace.timer.fd = -1 };
 	struct error err;
 
 	log_init("bulkhead-shim", LOG_LEVEL_INFO);

@@ -1,5 +1,6 @@
 #include "nodeagent/shim/plan_check.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/path.h"
 #include "nodeagent/shim/caps.h"
+#include "nodeagent/shim/probe.h"
 #include "nodeagent/shim/sandbox.h"
 #include "nodeagent/shim/storage.h"
 #include "nodeagent/shim/scope.h"
@@ -306,6 +308,41 @@ static int process_check(const Bulkhead__V1__ContainerPlan *plan, struct error *
 	return 0;
 }
 
+static int probe_check(const Bulkhead__V1__ProbePlan *p, struct error *err)
+{
+	struct in_addr address;
+
+	if ((unsigned)p->kind >= PROBE_KINDS || p->period == 0 || p->timeout == 0 ||
+		p->success_threshold == 0 || p->failure_threshold == 0)
+		return error_set(err, ERR_INVALID, 0, "kind, period, timeout or threshold");
+	if (p->n_exec > PLAN_ARGS_MAX || p->request.len > PLAN_REQUEST_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"more than %d arguments, or a request of more than %d bytes", PLAN_ARGS_MAX,
+			PLAN_REQUEST_MAX);
+	if (p->n_exec > 0)
+		return 0;
+	if (p->port == 0 || p->port > USHRT_MAX)
+		return error_set(
+			err, ERR_INVALID, 0, "port %u is not in 1..%d", p->port, USHRT_MAX);
+	if (inet_pton(AF_INET, p->address, &address) != 1)
+		return error_set(err, ERR_INVALID, 0, "'%.64s' is no IPv4 address", p->address);
+	return 0;
+}
+
+static int probes_check(const Bulkhead__V1__ContainerPlan *plan, struct error *err)
+{
+	for (size_t i = 0; i < plan->n_probes; i++) {
+		if (probe_check(plan->probes[i], err) < 0)
+			return error_prefix(err, "probes[%zu]", i);
+		for (size_t k = 0; k < i; k++) {
+			if (plan->probes[k]->kind == plan->probes[i]->kind)
+				return error_set(
+					err, ERR_INVALID, 0, "probes: more than one of a kind");
+		}
+	}
+	return 0;
+}
+
 int plan_check_container(const Bulkhead__V1__ContainerPlan *plan, const struct sandbox *sandbox,
 	uint64_t *ret_caps, struct error *err)
 {
@@ -329,6 +366,8 @@ int plan_check_container(const Bulkhead__V1__ContainerPlan *plan, const struct s
 		return -1;
 	if (plan->seccomp == BULKHEAD__V1__SECCOMP_KIND__SECCOMP_LOCALHOST &&
 		path_check("seccomp_profile", plan->seccomp_profile, err) < 0)
+		return -1;
+	if (probes_check(plan, err) < 0)
 		return -1;
 	return mounts_check(plan, sandbox, err);
 }

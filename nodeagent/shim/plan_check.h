@@ -11,10 +11,11 @@
 #include "lib/error.h"
 #include "nodeagent/shim/id_map.h"
 
-#define PLAN_LAYERS_MAX 128
-#define PLAN_MOUNTS_MAX 128
-#define PLAN_PATHS_MAX  8448 /* one mask a CPU of the largest machine, and others */
-#define PLAN_ARGS_MAX   65536
+#define PLAN_LAYERS_MAX  128
+#define PLAN_MOUNTS_MAX  128
+#define PLAN_PATHS_MAX   8448 /* one mask a CPU of the largest machine, and others */
+#define PLAN_ARGS_MAX    65536
+#define PLAN_REQUEST_MAX 16384 /* of an HTTP probe */
 
 struct sandbox;
 

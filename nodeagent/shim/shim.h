@@ -11,6 +11,7 @@
 #include "nodeagent/shim/cri_log.h"
 #include "nodeagent/shim/journal.h"
 #include "nodeagent/shim/launch.h"
+#include "nodeagent/shim/probe_watch.h"
 #include "nodeagent/shim/sandbox.h"
 #include "nodeagent/shim/seccomp_filter.h"
 #include "proto/ipc_table.h"
@@ -55,6 +56,7 @@ struct container {
 	struct user user;
 	int ready;                     /* LAUNCH_READY came */
 	struct error error;            /* why it did not start */
+	struct probes *probes;         /* NULL: none, or not running; probe_watch.c */
 	struct container_drift *drift; /* NULL: not running; drift_watch.c */
 	size_t filters_len;            /* loaded into it */
 	uint64_t filters_hash;
@@ -77,6 +79,8 @@ struct exec {
 	size_t fds_len;
 	int ready;
 	int started; /* ExecStarted was sent */
+	int probing; /* nobody is told but probe_watch.c, and not even that once it lost interest */
+	struct probe_run *probe;
 	struct error error;
 };
 
@@ -102,6 +106,7 @@ struct shim {
 	struct container *containers;
 	struct exec *execs;
 	struct source drift_timer;
+	struct source probe_timer;
 	char *pod_values;             /* cgroup_values_read() of the pod's cgroup at its start */
 	struct drift_list *pod_drift; /* what was told of it; NULL: as admitted */
 	int destroying;
@@ -190,6 +195,9 @@ void pace_pause(struct shim *shim, struct source *source);
 void shim_pid_ns_leave(struct shim *shim);
 void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial);
 void exec_kill(struct shim *shim, uint64_t id);
+/* Runs 'args' without streams; the end goes to probes_exec_done(). *ret_exec is valid until then. */
+int exec_probe(struct shim *shim, struct container *container, char **args, size_t args_len,
+	struct probe_run *run, struct exec **ret_exec, struct error *err);
 /* Ends the execs of a container whose first process is gone. */
 void exec_container_gone(struct shim *shim, const struct container *container);
 

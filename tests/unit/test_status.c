@@ -264,6 +264,39 @@ static void test_conditions(void **state)
 	k8s_pod_free(pod);
 }
 
+/* Of two that run, the second one's probes say otherwise. */
+static void test_probed(void **state)
+{
+	struct status_container list[2];
+	struct status_pod facts = { .started_usec = 50 * SEC,
+		.pod_ip = "10.128.0.5",
+		.host_ip = "192.0.2.1",
+		.containers = list };
+	K8sPod *pod = pod_of("restartPolicy: Always");
+	struct error err;
+
+	(void)state;
+	facts.pod = pod;
+	facts.containers_len = containers_of(list, "rr");
+	list[1].unready = list[1].unstarted = true;
+	assert_int_equal(status_fill(pod, &facts, &err), 0);
+	assert_string_equal(pod->status->phase, "Running");
+	for (int i = 0; i < 2; i++) {
+		const K8sPodCondition *c = condition(pod, i ? "Ready" : "ContainersReady");
+
+		assert_string_equal(c->status, "False");
+		assert_string_equal(c->reason, "ContainersNotReady");
+		assert_string_equal(c->message, "containers with unready status: [b]");
+		assert_int_equal(pod->status->containerstatuses[i]->ready, i == 0);
+		assert_int_equal(pod->status->containerstatuses[i]->started, i == 0);
+	}
+	list[1].unstarted = false;
+	assert_int_equal(status_fill(pod, &facts, &err), 0);
+	assert_false(pod->status->containerstatuses[1]->ready);
+	assert_true(pod->status->containerstatuses[1]->started);
+	k8s_pod_free(pod);
+}
+
 static void test_containers(void **state)
 {
 	struct status_container list[] = {
@@ -492,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_probed),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_start_error),
 		cmocka_unit_test(test_waiting_reasons),
