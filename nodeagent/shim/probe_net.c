@@ -136,12 +136,12 @@ static _Noreturn void child(const struct job *job)
 	if (sock < 0 || descriptors_settle(job->result_fd, sock) < 0)
 		tell(job->result_fd, PROBE_NET_SETUP, errno);
 	connect_to(job->plan);
-#ifdef BULKHEAD_WEAK_PROBER
-	confine.flags |= CONFINE_KEEP_ROOT;
-	confine.uid = confine.gid = 0;
-#endif
+#ifndef BULKHEAD_WEAK_PROBER
 	if (confine_apply(&confine, &err) < 0)
 		tell(RESULT_FD, PROBE_NET_SETUP, err.sys);
+#else
+	(void)confine;
+#endif
 	talk(job);
 }
 
