@@ -106,6 +106,10 @@ static int request_fill(Bulkhead__V1__ProbePlan *p, const K8sHTTPGetAction *http
 static int target_fill(const struct plan_pod *pod, const K8sContainer *container,
 	const struct target *t, const char *field, Bulkhead__V1__ProbePlan *p, struct error *err)
 {
+	/* There, "the pod itself" is the node. */
+	if (pod->pod->spec->hostnetwork)
+		return error_set(err, ERR_UNSUPPORTED, 0,
+			"%s: not honoured with hostNetwork; use exec", field);
 	if (port_find(container, t->port, field, &p->port, err) < 0 ||
 		edit_string(&p->address, address_of(pod, t->host), err) < 0)
 		return -1;

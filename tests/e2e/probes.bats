@@ -100,10 +100,13 @@ agent_restart() {
 
 @test "HTTP: status and path" {
 	probed h 'mkdir /tmp/www; exec busybox httpd -f -p 8080 -h /tmp/www' 'readinessProbe: {httpGet: {port: 8080, path: /ready}, periodSeconds: 1, failureThreshold: 1}'
-	eventually 15 told h "HTTP status 404"
+	eventually 15 told h "readiness probe failed"
 	ready h 0/1
 	in_pod red h touch /tmp/www/ready
 	eventually 15 ready h 1/1
+	in_pod red h rm /tmp/www/ready
+	eventually 15 ready h 0/1
+	told h "HTTP status 404"
 }
 
 @test "another tenant's address, TLS and gRPC are refused by name" {

@@ -102,6 +102,17 @@ static void test_refusals(void **state)
 	assert_non_null(strstr(f.err.text, "more than 16384"));
 }
 
+static void test_host_network(void **state)
+{
+	(void)state;
+	assert_null(plan("livenessProbe: {tcpSocket: {port: 80}}}], hostNetwork: true, "
+			 "volumes: [{name: v, emptyDir: {}"));
+	assert_string_equal(f.err.text, "spec.containers[0].livenessProbe.tcpSocket: not honoured "
+					"with hostNetwork; use exec");
+	assert_non_null(plan("livenessProbe: {exec: {command: [a]}}}], hostNetwork: true, "
+			     "volumes: [{name: v, emptyDir: {}"));
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -122,6 +133,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_host_network),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
