@@ -117,3 +117,10 @@ bool view_time_namespace(const K8sPod *pod)
 
 	return value && strcmp(value, VIEW_TIME_NAMESPACE_PRIVATE) == 0;
 }
+
+bool view_records_profile(const K8sPod *pod)
+{
+	const char *value = view_annotation(pod, VIEW_RECORD_PROFILE);
+
+	return value && strcmp(value, "true") == 0;
+}

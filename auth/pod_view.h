@@ -46,6 +46,11 @@ const char *view_annotation(const K8sPod *pod, const char *key);
 #define VIEW_TIME_NAMESPACE         VIEW_OWN_PREFIX "time-namespace"
 #define VIEW_TIME_NAMESPACE_PRIVATE "private"
 
+#define VIEW_RECORD_PROFILE VIEW_OWN_PREFIX "record-profile"
+
+/* Whether the pod's system calls are to be noted. */
+bool view_records_profile(const K8sPod *pod);
+
 /* Whether the pod asks for clocks of its own. */
 bool view_time_namespace(const K8sPod *pod);
 

@@ -78,6 +78,7 @@ static const char *seccomp_in_force(
 static const char *own_annotation(const struct honour_case *c, const char *key, const char *value)
 {
 	static const char *const known[][2] = {
+		{ VIEW_RECORD_PROFILE, "true" },
 		{ VIEW_TIME_NAMESPACE, VIEW_TIME_NAMESPACE_PRIVATE },
 		{ VIEW_OWN_PREFIX "cpuset-cpus", NULL },
 		{ VIEW_OWN_PREFIX "io-read-bps", NULL },

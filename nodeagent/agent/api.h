@@ -71,6 +71,9 @@ void method_list_pods(struct agent *agent, struct call *call);
 void method_watch_pods(struct agent *agent, struct call *call);
 void method_delete_pod(struct agent *agent, struct call *call);
 void method_describe_pod(struct agent *agent, struct call *call);
+/* pod_profile.c */
+void method_pod_profile(struct agent *agent, struct call *call);
+
 /* pod_drift.c */
 void method_pod_drift(struct agent *agent, struct call *call);
 

@@ -69,6 +69,7 @@ TARGET(list_pods, Bulkhead__V1__ListPodsRequest, r->all_projects ? NULL : r->pro
 TARGET(delete_pod, Bulkhead__V1__DeletePodRequest, r->project, r->name)
 TARGET(describe_pod, Bulkhead__V1__DescribePodRequest, r->project, r->name)
 TARGET(pod_drift, Bulkhead__V1__PodDriftRequest, r->project, r->name)
+TARGET(pod_profile, Bulkhead__V1__PodProfileRequest, r->project, r->name)
 TARGET(pod_logs, Bulkhead__V1__PodLogsRequest, r->project, r->pod)
 TARGET(list_secrets, Bulkhead__V1__ListSecretsRequest, r->all_projects ? NULL : r->project, r->name)
 TARGET(delete_secret, Bulkhead__V1__DeleteSecretRequest, r->project, r->name)
@@ -99,6 +100,7 @@ static const struct method methods[] = {
 	ROW("DeletePod", delete_pod, "delete", "pods", delete_pod, false, method_delete_pod),
 	ROW("DescribePod", describe_pod, "get", "pods", describe_pod, false, method_describe_pod),
 	ROW("PodDrift", pod_drift, "get", "pods", pod_drift, false, method_pod_drift),
+	ROW("PodProfile", pod_profile, "get", "pods", pod_profile, false, method_pod_profile),
 	ROW("PodLogs", pod_logs, "get", "pods/log", pod_logs, false, method_pod_logs),
 	ROW("Exec", exec, "create", "pods/exec", exec, false, method_exec),
 	ROW("CreateProject", create_project, "create", "projects", create_project, false,

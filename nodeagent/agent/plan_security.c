@@ -218,6 +218,7 @@ int plan_confinement(
 	const K8sSecurityContext *own = s->own;
 
 	plan->privileged = own && own->privileged;
+	plan->record = view_records_profile(s->pod->pod);
 	plan->read_only_root = own && own->readonlyrootfilesystem;
 	/* Unset means allowed, as upstream; what admits a pod may have set it. */
 	plan->no_new_privs =

@@ -52,6 +52,7 @@ static const struct flag flags[ARG_COUNT] = {
 		"absent is success"),
 	FLAG(FOR, "for", 0, FLAG_STRING, condition, "condition=Ready, phase=PHASE or delete"),
 	FLAG(TIMEOUT, "timeout", 0, FLAG_DURATION, timeout, "give up after this long"),
+	FLAG(DURATION, "duration", 0, FLAG_DURATION, duration, "watch for so long first"),
 	FLAG(POLICY, "policy", 0, FLAG_STRING, policy, "baseline:v1.37 or restricted:v1.37"),
 	FLAG(NAME, "name", 0, FLAG_STRING, name, "name to store the image under"),
 	FLAG(STATE_DIR, "state-dir", 0, FLAG_STRING, state_dir, "what survives a reboot"),

@@ -48,7 +48,8 @@ struct args {
 	bool no_wait;
 	bool ignore_not_found;
 	const char *condition;
-	int64_t timeout; /* seconds; -1: not given */
+	int64_t timeout;  /* seconds; -1: not given */
+	int64_t duration; /* seconds */
 	const char *policy;
 	const char *name;
 	const char *state_dir;
@@ -107,6 +108,7 @@ enum {
 	ARG_IGNORE_NOT_FOUND,
 	ARG_FOR,
 	ARG_TIMEOUT,
+	ARG_DURATION,
 	ARG_POLICY,
 	ARG_NAME,
 	ARG_STATE_DIR,

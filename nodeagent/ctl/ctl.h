@@ -80,6 +80,7 @@ int ctl_quota_delete(struct ctl *ctl, const char *name, struct error *err);
 int ctl_get(struct ctl *ctl, struct error *err);
 int ctl_describe(struct ctl *ctl, struct error *err);
 int ctl_drift(struct ctl *ctl, struct error *err);
+int ctl_profile(struct ctl *ctl, struct error *err);
 int ctl_logs(struct ctl *ctl, struct error *err);
 int ctl_exec(struct ctl *ctl, struct error *err);
 int ctl_delete(struct ctl *ctl, struct error *err);

@@ -57,6 +57,9 @@ static const struct command commands[] = {
 		SELECT | ARG(ALL) | ARG(ALL_OF_KIND) | ARG(OUTPUT),
 		"drift POD... | --all | -A [-o json|yaml]",
 		"compare running containers with what was admitted" },
+	{ "profile", "record", ctl_profile, 3, 3, SELECT | ARG(CONTAINER) | ARG(DURATION),
+		"profile record POD [-c NAME] [--duration TIME]",
+		"the least seccomp profile for what a recorded pod did" },
 	{ "logs", NULL, ctl_logs, 2, 3,
 		SELECT | ARG(CONTAINER) | ARG(FOLLOW) | ARG(PREVIOUS) | ARG(TIMESTAMPS) |
 			ARG(TAIL) | ARG(SINCE) | ARG(LIMIT_BYTES),

@@ -64,6 +64,11 @@ int cap_number(const char *name)
 	return -1;
 }
 
+const char *cap_name(int cap)
+{
+	return names[cap];
+}
+
 int cap_last(void)
 {
 	return (int)ARRAY_LEN(names) - 1;

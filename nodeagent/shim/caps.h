@@ -9,6 +9,9 @@
 /* Bit number of "CAP_CHOWN"..., or -1. */
 int cap_number(const char *name);
 
+/* "CAP_CHOWN"... of a bit number up to cap_last(). */
+const char *cap_name(int cap);
+
 /* Last capability this build knows. */
 int cap_last(void);
 

@@ -25,6 +25,7 @@
 #include "lib/path.h"
 #include "nodeagent/shim/caps.h"
 #include "nodeagent/shim/launch.h"
+#include "nodeagent/shim/record.h"
 #include "nodeagent/shim/selinux.h"
 #include "nodeagent/shim/sys.h"
 
@@ -198,7 +199,7 @@ int child_caps(struct launch *l, struct error *err)
 
 	/* Loading the filter asks for one of the two. execve(2) takes this one away by the bounding
 	 * set. */
-	if (!l->plan->no_new_privs && l->filters_count > 0)
+	if (!l->plan->no_new_privs && (l->filters_count > 0 || l->record))
 		set |= UINT64_C(1) << CAP_SYS_ADMIN;
 	if (caps_set(set) < 0)
 		return error_set(err, ERR_INTERNAL, errno, "cannot set capabilities");
@@ -301,8 +302,26 @@ int child_program_find(struct launch *l, struct error *err)
 		err, error_code_of(found_errno), found_errno, "cannot find '%s' in $PATH", name);
 }
 
+/* First of the filters, so that its listener is there when the container's own begin to judge. */
+static int recorder_load(const struct launch *l, struct error *err)
+{
+	struct sock_filter code[RECORD_FILTER_LEN];
+	struct sock_fprog program = { record_filter(code, l->status_fd), code };
+	int fd = (int)syscall(
+		SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+
+	if (fd < 0)
+		return error_set(err, ERR_PRECONDITION, errno,
+			"cannot record: the kernel hands no system calls over");
+	launch_report(l, LAUNCH_LISTENER, NULL, &fd, 1);
+	close(fd);
+	return 0;
+}
+
 int child_filter_and_exec(struct launch *l, struct error *err)
 {
+	if (l->record && recorder_load(l, err) < 0)
+		return -1;
 	for (size_t i = 0; i < l->filters_count; i++) {
 		struct sock_fprog program = { l->filters_len[i], l->filters[i] };
 

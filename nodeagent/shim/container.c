@@ -97,6 +97,7 @@ void container_free(struct shim *shim, struct container *container)
 		*at = container->next;
 	output_end(shim, container);
 	dev_log_done(shim, container);
+	record_end(shim, container);
 	source_done(shim, &container->process);
 	source_done(shim, &container->status);
 	fds_close(container);
@@ -115,7 +116,7 @@ static struct container *container_new(
 	c->oom = CGROUP_OOM_NONE;
 	c->plan = plan;
 	c->serial = serial;
-	c->process.fd = c->status.fd = c->stdin_fd = c->dev_log.fd = -1;
+	c->process.fd = c->status.fd = c->stdin_fd = c->dev_log.fd = c->listener.fd = -1;
 	for (int i = 0; i < CRI_STREAMS; i++)
 		c->output[i].fd = -1;
 	for (int i = 0; i < LAUNCH_FDS; i++)
@@ -221,6 +222,10 @@ static void report_take(struct shim *shim, struct container *c, struct launch_re
 		if (c->plan->tty && tty_take(shim, c, &c->error) < 0)
 			container_kill(c, SIGKILL, NULL);
 		break;
+	case LAUNCH_LISTENER:
+		if (fds_len != 1 || record_listen(shim, c, fds[0], &c->error) < 0)
+			container_kill(c, SIGKILL, NULL);
+		break;
 	case LAUNCH_FAILED:
 		report->err.text[sizeof(report->err.text) - 1] = '\0';
 		c->error = report->err;
@@ -290,6 +295,7 @@ static void end(struct shim *shim, struct container *c)
 	probes_stop(shim, c);
 	exec_container_gone(shim, c);
 	output_end(shim, c);
+	record_end(shim, c);
 	fds_close(c);
 	if (c->cgroup.tree)
 		cgroup_end(shim, c);

@@ -34,6 +34,7 @@ enum launch_report_kind {
 	LAUNCH_MOUNTED = 1, /* a container's root stands */
 	LAUNCH_READY, /* about to load the filter and exec; with descriptors for a container */
 	LAUNCH_FAILED,
+	LAUNCH_LISTENER, /* with the descriptor of record.h's filter */
 };
 
 /* Child to shim over a SOCK_SEQPACKET pair. The end of the stream after READY is a successful exec.
@@ -56,6 +57,7 @@ struct launch {
 	unsigned cgroup_already; /* as cgroup_enter() takes it */
 	int status_fd;
 	int stdio[3]; /* -1: null device, or the tty */
+	int record;   /* a container that is recorded; its execs are not */
 	int tty;
 	uint16_t rows;
 	uint16_t columns;

@@ -35,6 +35,7 @@ static void tick(struct shim *shim, struct source *source)
 		for (int i = 0; i < CRI_STREAMS; i++)
 			resume(shim, &c->output[i]);
 		resume(shim, &c->dev_log);
+		resume(shim, &c->listener);
 	}
 }
 

@@ -48,6 +48,8 @@ struct container {
 	struct source dev_log;             /* the socket behind its /dev/log */
 	struct cri_log *log;
 	struct journal *journal; /* the shim's */
+	struct source listener;  /* of a container that is recorded */
+	struct record *record;   /* NULL: it is not; owned */
 	struct cgroup cgroup;
 	struct cgroup_oom oom_before[CGROUP_OOM_LEVELS];
 	int killed;   /* we sent SIGKILL ourselves */
@@ -181,6 +183,13 @@ void launch_cgroup(struct launch *launch, const struct cgroup *cgroup, struct cl
 /* dev_log.c; does nothing where the plan has no journal */
 int dev_log_open(struct shim *shim, struct container *container, struct error *err);
 void dev_log_done(struct shim *shim, struct container *container);
+
+/* record_watch.c: takes over 'listener_fd' */
+int record_listen(
+	struct shim *shim, struct container *container, int listener_fd, struct error *err);
+/* Writes what is new, if any. */
+void record_save(struct shim *shim, struct container *container);
+void record_end(struct shim *shim, struct container *container);
 
 /* pace.c */
 #define PACE_RATE    (16u << 20) /* bytes of output a second, of the whole pod */

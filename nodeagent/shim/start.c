@@ -271,7 +271,7 @@ int container_start(struct shim *shim, struct container *c, struct error *err)
 		filters_free(&launch);
 		return -1;
 	}
-	c->filters_len = launch.filters_count;
+	c->filters_len = launch.filters_count + (c->plan->record ? 1 : 0);
 	c->filters_hash = filters_hash(&launch);
 	launch.sandbox = &shim->sandbox;
 	launch.plan = c->plan;
@@ -283,6 +283,7 @@ int container_start(struct shim *shim, struct container *c, struct error *err)
 	launch.stdio[1] = ends.out[1];
 	launch.stdio[2] = ends.errors[1];
 	launch.tty = c->plan->tty;
+	launch.record = c->plan->record;
 	n = clone_container(shim, c, &launch, &ends, &pidfd, err);
 	filters_free(&launch);
 	if (n < 0) {
