@@ -124,3 +124,10 @@ bool view_records_profile(const K8sPod *pod)
 
 	return value && strcmp(value, "true") == 0;
 }
+
+bool view_own_level(const K8sPod *pod)
+{
+	const char *value = view_annotation(pod, VIEW_SELINUX_LEVEL);
+
+	return value && strcmp(value, VIEW_SELINUX_LEVEL_POD) == 0;
+}

@@ -51,6 +51,12 @@ const char *view_annotation(const K8sPod *pod, const char *key);
 /* Whether the pod's system calls are to be noted. */
 bool view_records_profile(const K8sPod *pod);
 
+#define VIEW_SELINUX_LEVEL     VIEW_OWN_PREFIX "selinux-level"
+#define VIEW_SELINUX_LEVEL_POD "pod"
+
+/* Whether the pod asks for an MCS pair that no other pod of its project has. */
+bool view_own_level(const K8sPod *pod);
+
 /* Whether the pod asks for clocks of its own. */
 bool view_time_namespace(const K8sPod *pod);
 

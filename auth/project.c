@@ -28,11 +28,20 @@ int project_uid_range(uint32_t block, char ret[PROJECT_UID_RANGE_SIZE], struct e
 
 int project_mcs(uint32_t block, char ret[PROJECT_MCS_SIZE], struct error *err)
 {
-	uint32_t offset = block * PROJECT_MCS_LABELS;
+	return project_mcs_of(block, 0, ret, err);
+}
+
+int project_mcs_of(uint32_t block, uint32_t number, char ret[PROJECT_MCS_SIZE], struct error *err)
+{
+	uint32_t offset = block * PROJECT_MCS_LABELS + number;
 	uint32_t high = 1;
 
 	if (block_check(block, err) < 0)
 		return -1;
+	if (number >= PROJECT_MCS_LABELS)
+		return error_set(err, ERR_INVALID, 0,
+			"a project has %u MCS labels, and no number %" PRIu32, PROJECT_MCS_LABELS,
+			number);
 	/* The pairs below category h number h*(h-1)/2; 100,000 * 5 of them end below c1001. */
 	while ((high + 1) * high / 2 <= offset)
 		high++;
@@ -173,19 +182,27 @@ int project_vnid_check(const char *name, uint32_t vnid, struct error *err)
 		vnid, PROJECT_VNID_FIRST, PROJECT_VNID_MAX);
 }
 
-int project_numbers_check(const struct project_facts *facts, uint32_t vnid, struct error *err)
+int project_block_of(const struct project_range *uids, uint32_t *ret, struct error *err)
 {
-	uint32_t offset = facts->uids.start - PROJECT_UID_BASE;
-	char mcs[PROJECT_MCS_SIZE];
+	uint32_t offset = uids->start - PROJECT_UID_BASE;
 
-	if (facts->uids.start < PROJECT_UID_BASE || facts->uids.size != PROJECT_UID_SIZE ||
+	if (uids->start < PROJECT_UID_BASE || uids->size != PROJECT_UID_SIZE ||
 		offset % PROJECT_UID_SIZE != 0 || offset / PROJECT_UID_SIZE >= PROJECT_BLOCKS)
 		return error_set(err, ERR_INVALID, 0,
-			"project '%s': its ids %" PRIu32 "/%" PRIu32
-			" are no block of %u from %u on",
-			facts->name, facts->uids.start, facts->uids.size, PROJECT_UID_SIZE,
-			PROJECT_UID_BASE);
-	if (project_mcs(offset / PROJECT_UID_SIZE, mcs, err) < 0)
+			"its ids %" PRIu32 "/%" PRIu32 " are no block of %u from %u on",
+			uids->start, uids->size, PROJECT_UID_SIZE, PROJECT_UID_BASE);
+	*ret = offset / PROJECT_UID_SIZE;
+	return 0;
+}
+
+int project_numbers_check(const struct project_facts *facts, uint32_t vnid, struct error *err)
+{
+	char mcs[PROJECT_MCS_SIZE];
+	uint32_t block;
+
+	if (project_block_of(&facts->uids, &block, err) < 0)
+		return error_prefix(err, "project '%s'", facts->name);
+	if (project_mcs(block, mcs, err) < 0)
 		return -1;
 	if (strcmp(mcs, facts->mcs) != 0)
 		return error_set(err, ERR_INVALID, 0,

@@ -47,6 +47,16 @@ int project_uid_range(uint32_t block, char ret[PROJECT_UID_RANGE_SIZE], struct e
  */
 int project_mcs(uint32_t block, char ret[PROJECT_MCS_SIZE], struct error *err);
 
+/*
+ * The 'number'th of a project's PROJECT_MCS_LABELS pairs; 0 is project_mcs(), the others are for
+ * pods that want one of their own. Two pairs that are not the same never dominate one another, and
+ * no pair is two projects'.
+ */
+int project_mcs_of(uint32_t block, uint32_t number, char ret[PROJECT_MCS_SIZE], struct error *err);
+
+/* The block that 'uids' is. ERR_INVALID when it is none that the allocation gives. */
+int project_block_of(const struct project_range *uids, uint32_t *ret, struct error *err);
+
 /* Reads "start/size" or "start-end". Ids stay below 2^31. ERR_INVALID says which rule is broken. */
 int project_range_parse(const char *text, struct project_range *ret, struct error *err);
 

@@ -79,6 +79,7 @@ static const char *own_annotation(const struct honour_case *c, const char *key, 
 {
 	static const char *const known[][2] = {
 		{ VIEW_RECORD_PROFILE, "true" },
+		{ VIEW_SELINUX_LEVEL, VIEW_SELINUX_LEVEL_POD },
 		{ VIEW_TIME_NAMESPACE, VIEW_TIME_NAMESPACE_PRIVATE },
 		{ VIEW_OWN_PREFIX "cpuset-cpus", NULL },
 		{ VIEW_OWN_PREFIX "io-read-bps", NULL },

@@ -33,6 +33,11 @@ int pod_honoured_without_selinux(const K8sPod *asked, struct violations *ret, st
 	char at[VIEW_PATH_SIZE];
 	struct view_container c;
 
+	if (view_own_level(asked))
+		violation_add(ret, ERR_UNSUPPORTED, "honoured",
+			"metadata.annotations[" VIEW_SELINUX_LEVEL "]",
+			"SELinux is off on this node, so nothing would enforce it; remove it, or "
+			"run the pod where SELinux is on");
 	if (of_pod && of_pod->selinuxoptions)
 		judge(of_pod->selinuxoptions, "spec.securityContext", ret);
 	while (view_next(&walk, &c)) {

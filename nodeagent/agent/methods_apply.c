@@ -10,6 +10,7 @@
 #include "lib/fdio.h"
 #include "nodeagent/agent/admission.h"
 #include "nodeagent/agent/api.h"
+#include "nodeagent/agent/own_level.h"
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/pod_store.h"
 #include "nodeagent/agent/pods.h"
@@ -93,6 +94,8 @@ static struct pod *accept_pod(struct pods *pods, Bulkhead__V1__PodFile *file, st
 	const K8sPodSpec *spec = file->pod->spec;
 	struct pod *pod = NULL;
 
+	if (own_level_give(pods, file, err) < 0)
+		return NULL;
 	if (!(spec->has_hostusers && spec->hostusers) &&
 		userns_reserve(pods->userns, &file->slice, err) < 0)
 		return NULL;

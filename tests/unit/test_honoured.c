@@ -150,7 +150,7 @@ static void test_metadata(void **state)
 		{ META("name: p, ownerReferences: [{name: o}]"), "metadata.ownerReferences", UNHON "; remove it" },
 		{ META("name: p, finalizers: [f]"), "metadata.finalizers", UNHON "; remove it" },
 		{ META("name: p, annotations: {container.apparmor.security.beta.kubernetes.io/c: unconfined}"), "metadata.annotations[container.apparmor.security.beta.kubernetes.io/c]", "AppArmor" },
-		{ META("name: p, annotations: {bulkhead/time-namespace: private}"), NULL, NULL },
+		{ META("name: p, annotations: {bulkhead/time-namespace: private, bulkhead/selinux-level: pod, bulkhead/record-profile: \"true\"}"), NULL, NULL },
 		{ META("name: p, annotations: {bulkhead/time-namespace: host}"), "metadata.annotations[bulkhead/time-namespace]", "must be 'private'" },
 		{ META("name: p, annotations: {bulkhead/nosuch: x}"), "metadata.annotations[bulkhead/nosuch]", "not an annotation of this version" },
 		{ META("name: p, annotations: {seccomp.security.alpha.kubernetes.io/pod: docker/default}"), NULL, NULL },

@@ -259,9 +259,37 @@ static void test_numbers(void **state)
 	}
 }
 
+/* Two pods have the same pair only when they have the same project and number, whatever these are.
+ */
+static void test_own_pairs(void **state)
+{
+	static uint8_t seen[PROJECT_MCS_CATS][PROJECT_MCS_CATS];
+	char label[PROJECT_MCS_SIZE];
+	char first[PROJECT_MCS_SIZE];
+
+	(void)state;
+	for (uint32_t block = 0; block < PROJECT_BLOCKS; block++) {
+		for (uint32_t i = 0; i < PROJECT_MCS_LABELS; i++) {
+			unsigned a, b;
+
+			assert_int_equal(project_mcs_of(block, i, label, &err), 0);
+			assert_int_equal(sscanf(label, "s0:c%u,c%u", &a, &b), 2);
+			/* Two categories: neither of two different pairs holds the other. */
+			assert_true(a != b && a < PROJECT_MCS_CATS && b < PROJECT_MCS_CATS);
+			if (seen[a][b]++ || seen[b][a] > (a == b))
+				fail_msg("block %u, number %u: '%s' again", block, i, label);
+		}
+	}
+	assert_int_equal(project_mcs(7, first, &err), 0);
+	assert_int_equal(project_mcs_of(7, 0, label, &err), 0);
+	assert_string_equal(first, label);
+	assert_int_equal(project_mcs_of(7, PROJECT_MCS_LABELS, label, &err), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_own_pairs),
 		cmocka_unit_test(test_mcs),
 		cmocka_unit_test(test_mcs_unique),
 		cmocka_unit_test(test_uid_range),

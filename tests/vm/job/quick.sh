@@ -98,6 +98,32 @@ chcon system_u:object_r:shadow_t:s0 "$www/shadow"
 check "a file of the host's is not read, without categories and mode 0644" refute in_pod red web cat /www/shadow
 rm "$www/shadow"
 
+# ---- within a project -----------------------------------------------------------------------
+
+# own NAME: a pod that wants a pair of categories of its own.
+own() {
+	manifest red "$1" 'echo mine >/data/x; exec sleep 3600' '' '{name: data, mountPath: /data}' '{name: data, emptyDir: {}}' |
+		sed 's|^metadata: {|metadata: {annotations: {bulkhead/selinux-level: pod}, |'
+}
+for n in 1 2 3 4; do own "own$n" | bulkhead apply -f -; done
+check "pods with a label of their own run" bulkhead wait pod own1 own2 own3 own4 -n red --for=condition=Ready --timeout=60s
+own_label() { label_of "$(pod_pid red "$1")"; }
+check "each has another" equal labels "$(for n in 1 2 3 4; do own_label own$n; done | sort -u | grep -c container_t)" 4
+check "none has the project's" refute sh -c "echo '$(for n in 1 2 3 4; do own_label own$n; done)' | grep -q ':$red_mcs\$'"
+own own5 >/tmp/own5.yaml
+check "a fifth is told that there is none left" sh -c \
+	"! bulkhead apply -f /tmp/own5.yaml 2>/tmp/own5; cat /tmp/own5; grep -q 'all are used' /tmp/own5"
+own1_mcs=$(own_label own1 | cut -d: -f4-)
+printf 'of own1\n' >"$www/other"
+chmod 644 "$www/other"
+chcon "system_u:object_r:container_file_t:$own1_mcs" "$www/other"
+check "what has its label is not read by another pod of the project" refute in_pod red web cat /www/other
+check "and the audit log says so" sh -c "dmesg | grep 'avc: *denied' | grep 'scontext=system_u:system_r:container_t:$red_mcs' |
+	grep -q 'tcontext=system_u:object_r:container_file_t:$own1_mcs'"
+rm "$www/other"
+check "its own volume it reads" equal text "$(in_pod red own1 cat /data/x)" mine
+bulkhead delete pods own1 own2 own3 own4 -n red --force
+
 # ---- memory ---------------------------------------------------------------------------------
 
 restart=Never manifest red bomb 'x=aaaaaaaa; while :; do x=$x$x; done' '{limits: {memory: 32Mi}}' >/tmp/bomb.yaml
