@@ -91,7 +91,7 @@ enum net_stage {
 	NET_WANTED,
 	NET_PLUGGING,
 	NET_UP,
-	NET_HOST, /* it uses the node's; netd never hears of it */
+	NET_HOST,    /* it uses the node's; netd never hears of it */
 	NET_LEAVING, /* to be unplugged */
 	NET_UNPLUGGING,
 };

@@ -214,7 +214,7 @@ static const char *waiting_message(const struct pod *pod, char node[ERROR_TEXT_S
 	if (pod->state == POD_SANDBOX)
 		return "its sandbox is being built";
 	return pod_net_ready(pod) ? "its secret volumes are being written"
-					: "its port in the switch is being made";
+				  : "its port in the switch is being made";
 }
 
 int pod_status_fill(struct pod *pod, struct error *err)

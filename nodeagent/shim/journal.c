@@ -32,7 +32,7 @@ int journal_open(struct journal *journal, const char *path, const Bulkhead__V1__
 	if (strlen(path) >= sizeof(journal->address.sun_path))
 		return error_set(err, ERR_INVALID, 0, "journal_socket: '%.200s' is too long", path);
 	journal->address.sun_family = AF_UNIX;
-	strcpy(journal->address.sun_path, path);
+	memcpy(journal->address.sun_path, path, strlen(path) + 1);
 	journal->plan = plan;
 	journal->tokens_usec = BURST_USEC;
 	journal->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

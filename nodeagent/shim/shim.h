@@ -204,7 +204,8 @@ void pace_pause(struct shim *shim, struct source *source);
 void shim_pid_ns_leave(struct shim *shim);
 void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial);
 void exec_kill(struct shim *shim, uint64_t id);
-/* Runs 'args' without streams; the end goes to probes_exec_done(). *ret_exec is valid until then. */
+/* Runs 'args' without streams; the end goes to probes_exec_done(). *ret_exec is valid until then.
+ */
 int exec_probe(struct shim *shim, struct container *container, char **args, size_t args_len,
 	struct probe_run *run, struct exec **ret_exec, struct error *err);
 /* Ends the execs of a container whose first process is gone. */

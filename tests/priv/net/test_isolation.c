@@ -149,7 +149,8 @@ static void other_vnid_has_no_ip(void **state)
 	unsigned long dropped = count(80, "priority=0 ");
 
 	(void)state;
-	/* What other tests sent may have filled the sockets: then the kernel drops what comes next. */
+	/* What other tests sent may have filled the sockets: then the kernel drops what comes next.
+	 */
 	pod_drain(&red2);
 	pod_drain(&blue);
 	pod_send(&red, &neighbour);
