@@ -107,7 +107,7 @@ own() {
 }
 for n in 1 2 3 4; do own "own$n" | bulkhead apply -f -; done
 check "pods with a label of their own run" bulkhead wait pod own1 own2 own3 own4 -n red --for=condition=Ready --timeout=60s
-own_label() { label_of "$(pod_pid red "$1")"; }
+own_label() { label_of "$(pod_pid red "$1")" && echo; }
 check "each has another" equal labels "$(for n in 1 2 3 4; do own_label own$n; done | sort -u | grep -c container_t)" 4
 check "none has the project's" refute sh -c "echo '$(for n in 1 2 3 4; do own_label own$n; done)' | grep -q ':$red_mcs\$'"
 own own5 >/tmp/own5.yaml
