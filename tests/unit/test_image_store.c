@@ -538,7 +538,7 @@ static void test_trash(void **state)
 	store_reopen(f);
 	assert_int_equal(count(f, "staging"), 0);
 	snprintf(path, sizeof(path), "%s/trash", f->store_dir);
-	for (int i = 0; i < 200 && count(f, "trash") > 0; i++)
+	for (int i = 0; i < 1200 && count(f, "trash") > 0; i++)
 		usleep(50000);
 	assert_int_equal(count(f, "trash"), 0);
 }
