@@ -19,6 +19,10 @@ struct honour_case {
 	char *text;        /* HONOUR_TEXT_SIZE bytes for a reason that is not static */
 };
 
+/* Of a limit of disk space, as the plans say. */
+#define HONOURED_STORAGE_MIN (INT64_C(1) << 20)
+#define HONOURED_STORAGE_MAX (INT64_C(1) << 43)
+
 /* NULL when the value is honoured, else the rule and the fix. */
 typedef const char *(*honour_check)(const struct honour_case *c);
 
@@ -51,6 +55,7 @@ const char *honour_sysctl_name(const struct honour_case *c);
 const char *honour_sysctl_value(const struct honour_case *c);
 const char *honour_message_path(const struct honour_case *c);
 const char *honour_message_policy(const struct honour_case *c);
+const char *honour_size_limit(const struct honour_case *c);
 const char *honour_resource(const struct honour_case *c);
 const char *honour_resource_ref(const struct honour_case *c);
 const char *honour_mount_path(const struct honour_case *c);

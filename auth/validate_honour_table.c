@@ -277,7 +277,7 @@ const struct honour_row honour_rows[] = {
 	NO_FIX(CORE(volume_source), "image", NO_VOLUME),
 
 	SOME(CORE(empty_dir_volume_source), "medium", honour_medium),
-	YES(CORE(empty_dir_volume_source), "sizeLimit"),
+	SOME(CORE(empty_dir_volume_source), "sizeLimit", honour_size_limit),
 	YES(CORE(secret_volume_source), "secretName"),
 	YES(CORE(secret_volume_source), "items"),
 	YES(CORE(secret_volume_source), "defaultMode"),

@@ -10,7 +10,9 @@
 #include "auth/validate_rules.h"
 #include "lib/cleanup.h"
 #include "lib/path.h"
+#include "proto/quantity.h"
 
+#define STORAGE        "ephemeral-storage"
 #define UID_TEXT_LEN   36 /* of a pod's uid */
 #define HOST_NAME_LEN  63
 #define SLICE_SIZE     65536
@@ -226,15 +228,71 @@ const char *honour_message_policy(const struct honour_case *c)
 		c, "File", "is not honoured: this version reads no termination message; remove it");
 }
 
+/* Of a size that the node can make a file system of; 0 is none. */
+static bool storage_fits(const K8sQuantity *q)
+{
+	int64_t size = 0;
+
+	return q && q->string && quantity_units(q->string, &size, NULL) == 0 &&
+	       (size == 0 || (size >= HONOURED_STORAGE_MIN && size <= HONOURED_STORAGE_MAX));
+}
+
+static bool has_storage_limit(const K8sContainer *c)
+{
+	const K8sResourceRequirements *r = c->resources;
+	int64_t size = 0;
+
+	for (size_t i = 0; r && i < r->n_limits; i++) {
+		if (r->limits[i]->key && strcmp(r->limits[i]->key, STORAGE) == 0 &&
+			r->limits[i]->value && r->limits[i]->value->string)
+			quantity_units(r->limits[i]->value->string, &size, NULL);
+	}
+	return size > 0;
+}
+
+static const char *judge_storage(const struct honour_case *c)
+{
+	const K8sResourceRequirements *r = (const K8sResourceRequirements *)c->field->msg;
+	const K8sPodSpec *spec = view_spec(c->pod);
+	size_t with = 0;
+	size_t own = 0;
+
+	/* A request is a promise of the node's that needs nothing done. */
+	while (own < r->n_limits && &r->limits[own]->base != c->value)
+		own++;
+	if (own == r->n_limits)
+		return NULL;
+	if (!storage_fits(r->limits[own]->value))
+		return "must be 0, or 1Mi to 8Ti";
+	for (size_t i = 0; i < spec->n_containers; i++)
+		with += has_storage_limit(spec->containers[i]);
+	for (size_t i = 0; i < spec->n_initcontainers; i++)
+		with += has_storage_limit(spec->initcontainers[i]);
+	if (with == 0 || with == spec->n_containers + spec->n_initcontainers)
+		return NULL;
+	return "is set for some of the pod's containers, which share the sum; set it for each or "
+	       "for none";
+}
+
 const char *honour_resource(const struct honour_case *c)
 {
 	const char *key = walk_key(c->value);
 
-	if (strcmp(key, "cpu") == 0 || strcmp(key, "memory") == 0 ||
-		strcmp(key, "ephemeral-storage") == 0)
+	if (strcmp(key, STORAGE) == 0)
+		return judge_storage(c);
+	if (strcmp(key, "cpu") == 0 || strcmp(key, "memory") == 0)
 		return NULL;
 	return "not honoured by this version, which limits cpu, memory and ephemeral-storage; "
 	       "remove it";
+}
+
+const char *honour_size_limit(const struct honour_case *c)
+{
+	const K8sEmptyDirVolumeSource *e = (const K8sEmptyDirVolumeSource *)c->field->msg;
+
+	if (text_is(e->medium, "Memory") || storage_fits(e->sizelimit))
+		return NULL;
+	return "must be 0, or 1Mi to 8Ti";
 }
 
 const char *honour_resource_ref(const struct honour_case *c)

@@ -45,7 +45,7 @@ editor() {
 	pod | sed 's/image:/imagee:/' | refused 'spec.containers[0].imagee'
 }
 @test "a field that is not honoured yet" {
-	pod bad red '    livenessProbe: {exec: {command: ["true"]}}' | refused 'livenessProbe'
+	pod bad red '    lifecycle: {preStop: {exec: {command: ["true"]}}}' | refused 'lifecycle'
 }
 @test "an SELinux label that nothing would enforce" {
 	[ ! -e /sys/fs/selinux/enforce ] || skip "SELinux is on"

@@ -116,11 +116,14 @@ condition() { bh get pods one -n red -o json | tr -d ' \n' | grep -q "\"status\"
 	local core
 	core=$(awk '/Max core file size/ {print $6}' "/proc/$pid/limits")
 	# Raising one is a right of the first user namespace, which a nested machine may lack.
-	prlimit --pid "$pid" --core=4096:4096 || skip "CAP_SYS_RESOURCE is not this machine's"
-	eventually 10 told 'rlimits.Max core file size'
-	differs 'rlimits.Max core file size' "$core" 4096
-	prlimit --pid "$pid" --core="$core:$core"
-	eventually 10 told_over 'rlimits.Max core file size'
+	if prlimit --pid "$pid" --core=4096:4096; then
+		eventually 10 told 'rlimits.Max core file size'
+		differs 'rlimits.Max core file size' "$core" 4096
+		prlimit --pid "$pid" --core="$core:$core"
+		eventually 10 told_over 'rlimits.Max core file size'
+	else
+		echo "# nobody may raise a limit on this machine: tests/unit/test_drift compares them" >&3
+	fi
 	prlimit --pid "$pid" --nofile=100:100
 	well
 }

@@ -91,5 +91,5 @@ group() {
 	run bash -c "source '$BATS_TEST_DIRNAME/node.bash'; sleeper bad red '    resources: {limits: {ephemeral-storage: 1k}}' | bh apply -f -"
 	echo "$output"
 	[ "$status" = 1 ]
-	[[ $output == *"spec.containers[0].resources.limits['ephemeral-storage']: must be 1Mi to 8Ti"* ]]
+	[[ $output == *'spec.containers[0].resources.limits[ephemeral-storage]: must be 0, or 1Mi to 8Ti'* ]]
 }
