@@ -60,7 +60,7 @@ static void survives_the_agent_and_tells_what_it_missed(void **state)
 	sleeper(p, &lives, "lives");
 	pid = box_start(p, &lives);
 	box_init(&dies, p, "dies");
-	box_shell(&dies, "while ! test -e /dev/shm/go; do sleep 0.01; done; exit 9");
+	box_shell(&dies, "while ! test -e /dev/shm/go; do sleep 0.01; done; sleep 0.2; exit 9");
 	dies.plan.restart = 4;
 	box_start(p, &dies);
 	box_init(&fails, p, "fails");
@@ -70,7 +70,7 @@ static void survives_the_agent_and_tells_what_it_missed(void **state)
 	free(box_exec(p, "lives", "touch /dev/shm/go", NULL));
 	ipc_free(p->ipc);
 	p->ipc = NULL;
-	usleep(300000);
+	usleep(700000);
 
 	s = adopt(p, &frame);
 	assert_string_equal(s->pod_uid, p->uid);
@@ -325,7 +325,8 @@ static void it_stays_small(void **state)
 	}
 	usleep(100000);
 	assert_int_equal(count_fds(p->shim), fds);
-	if (private_kib(p->shim) > kib + 64)
+	/* Timers of probes and drift touch pages of their own, once; a leak would go on. */
+	if (private_kib(p->shim) > kib + 256)
 		fail_msg("grew from %ld to %ld KiB", kib, private_kib(p->shim));
 }
 
