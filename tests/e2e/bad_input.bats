@@ -26,7 +26,8 @@ everything() {
 refused() {
 	run bh apply -f -
 	echo "$output"
-	[ "$status" = 1 ] && [[ $output == *"$1"* ]]
+	[ "$status" = 1 ]
+	[[ $output == *"$1"* ]]
 }
 pod() { sleeper "${1:-bad}" "${2:-red}" "${3:-}"; }
 
@@ -119,7 +120,8 @@ editor() {
 		run in_netns "$bh" init --state-dir "$node_dir/other" --run-dir "$node_dir/other-run" --libexec-dir "$B" $flags
 		echo "$output"
 		[ "$status" = 1 ]
-		[ ! -e "$node_dir/other" ] && [ ! -e "$node_dir/other-run" ]
+		[ ! -e "$node_dir/other" ]
+		[ ! -e "$node_dir/other-run" ]
 		case $flags in
 		*network*) [[ $output == *cluster_network* ]] ;;
 		*bridge*) [[ $output == *bridge* ]] ;;

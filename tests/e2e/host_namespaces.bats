@@ -43,7 +43,7 @@ same_ns() { [ "$(readlink "/proc/$1/ns/$3")" = "$(readlink "/proc/$2/ns/$3")" ];
 	pid=$(main_pid)
 	agent=$(cat "$node_run/agent.pid")
 	same_ns "$pid" "$agent" net
-	! same_ns "$pid" "$agent" pid
+	! same_ns "$pid" "$agent" pid || false
 	[ "$(bh get pod one -n red -o wide --no-headers | awk '{print $6}')" = 127.0.0.1 ]
 	[ "$(in_pod red one hostname)" = e2e ]
 	# It can look, and not touch.
@@ -64,7 +64,7 @@ same_ns() { [ "$(readlink "/proc/$1/ns/$3")" = "$(readlink "/proc/$2/ns/$3")" ];
 	pid=$(main_pid)
 	same_ns "$pid" self pid
 	same_ns "$pid" self ipc
-	! same_ns "$pid" "$(cat "$node_run/agent.pid")" net
+	! same_ns "$pid" "$(cat "$node_run/agent.pid")" net || false
 	in_pod red one ls "/proc/$(cat "$node_run/agent.pid")/stat"
 	run in_pod red one cat "/proc/$(cat "$node_run/agent.pid")/environ"
 	[ "$status" != 0 ]

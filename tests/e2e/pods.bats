@@ -121,6 +121,7 @@ setup() { source "$BATS_TEST_DIRNAME/node.bash"; }
 	bh delete pod gone -n red
 	[ "$(flows)" = "$before" ]
 	[ "$(in_netns ip -o link | wc -l)" = "$links" ]
-	[ ! -e "$node_state/pods/$uid" ] && [ ! -e "$node_run/pods/$uid" ]
+	[ ! -e "$node_state/pods/$uid" ]
+	[ ! -e "$node_run/pods/$uid" ]
 	[ -z "$(find /sys/fs/cgroup -type d -name "pod$uid")" ]
 }

@@ -39,14 +39,17 @@ network_sockets() {
 	local name
 	for name in agent api netd secretd clusterd shim; do
 		local v=pid_$name
-		[ -n "${!v}" ] && [ -d "/proc/${!v}" ]
+		[ -n "${!v}" ]
+		[ -d "/proc/${!v}" ]
 	done
 }
 @test "agent and shim are root; the others have ids of their own, all different" {
-	[ "$(status_of "$pid_agent" Uid)" = 0 ] && [ "$(status_of "$pid_shim" Uid)" = 0 ]
+	[ "$(status_of "$pid_agent" Uid)" = 0 ]
+	[ "$(status_of "$pid_shim" Uid)" = 0 ]
 	ids=$(for p in $pid_api $pid_netd $pid_secretd $pid_clusterd; do awk '$1 == "Uid:" {print $2 "\n" $3 "\n" $4 "\n" $5}' "/proc/$p/status" | sort -u; done)
-	[ "$(wc -l <<<"$ids")" = 4 ] && [ "$(sort -u <<<"$ids" | wc -l)" = 4 ]
-	! grep -qx 0 <<<"$ids"
+	[ "$(wc -l <<<"$ids")" = 4 ]
+	[ "$(sort -u <<<"$ids" | wc -l)" = 4 ]
+	! grep -qx 0 <<<"$ids" || false
 }
 @test "api, secretd and clusterd hold no capability in any set" {
 	for p in $pid_api $pid_secretd $pid_clusterd; do
@@ -77,7 +80,7 @@ network_sockets() {
 }
 @test "what forks has no gRPC mapped" {
 	for p in $pid_agent $pid_shim $pid_netd $pid_secretd $pid_clusterd; do
-		! grep -q libgrpc "/proc/$p/maps"
+		! grep -q libgrpc "/proc/$p/maps" || false
 	done
 	grep -q libgrpc "/proc/$pid_api/maps"
 }

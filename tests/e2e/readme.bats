@@ -33,7 +33,7 @@ tour() {
 	echo "$output"
 	[ "$status" = 0 ]
 	[ "$(grep -c '^  ok      ' <<<"$output")" -ge 46 ]
-	! grep -q FAILED <<<"$output"
+	! grep -q FAILED <<<"$output" || false
 }
 @test "every command of the tour works" {
 	[ "$(tour | grep -c '^bulkhead\|^if bulkhead\|bulkhead ')" -gt 18 ]
@@ -48,9 +48,10 @@ tour() {
 	run inside "$root/examples/demo.sh" down
 	echo "$output"
 	[ "$status" = 0 ]
-	[ ! -e "$DEMO_STATE" ] && [ ! -e "$DEMO_RUN" ]
-	! grep -q "$dir" /proc/self/mountinfo
-	! pgrep -f "$dir"
+	[ ! -e "$DEMO_STATE" ]
+	[ ! -e "$DEMO_RUN" ]
+	! grep -q "$dir" /proc/self/mountinfo || false
+	! pgrep -f "$dir" || false
 	[ -z "$(find /sys/fs/cgroup -type d -path "*/$DEMO_CGROUP*")" ]
 	[ "$(inside ip -o link | grep -vc ' lo:')" = 0 ]
 }

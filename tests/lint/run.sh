@@ -68,6 +68,8 @@ analyzer() {
 	unknown <"$report" || { grep 'error:' "$report"; return 1; }
 }
 shells() { shellcheck -x "${scripts[@]}"; }
+# set -e looks at neither the left of "&&" nor at what "!" negates.
+assertions() { ! grep -nP '^\t+(\[\[? .*\]\]? && \[[^|]*$|! [^|]*$)' $(git ls-files 'tests/*.bats'); }
 spelling() { codespell -q 3 --ignore-words tests/lint/words $(git ls-files | grep -vE '^tests/fuzz/corpus/'); }
 manuals() { local m; for m in docs/man/*.[158]; do [ -e "$m" ] || continue; mandoc -T lint -W warning "$m" || return 1; done; }
 
@@ -78,6 +80,7 @@ rule "lengths: no file past 600 lines" lengths
 rule "banned: no call that cannot be bounded" banned
 rule "links: each program has only its libraries" tests/lint/links.sh
 rule "shells: shellcheck" shells
+rule "assertions: each in bats can fail" assertions
 rule "spelling: codespell" spelling
 rule "manuals: mandoc" manuals
 rule "documents: what they name is there" tests/lint/docs.sh
