@@ -28,6 +28,7 @@ static const struct rule rules[] = {
 	{ "pods", "delete", ROLE_EDIT },
 	{ "pods/log", "get", ROLE_VIEW | ROLE_EDIT },
 	{ "pods/exec", "create", ROLE_EDIT },
+	{ "pods/ephemeralcontainers", "update", ROLE_EDIT },
 	{ "pods/review", "create", ROLE_VIEW | ROLE_EDIT },
 	{ "secrets", "get", ROLE_VIEW | ROLE_EDIT }, /* names and sizes; content has no call */
 	{ "secrets", "list", ROLE_VIEW | ROLE_EDIT },

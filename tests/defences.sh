@@ -73,6 +73,7 @@ SHIM_CAPS   | nodeagent/shim/caps            | bulkhead-shim | bats --formatter 
 WALK        | nodeagent/shim/mnt              | bulkhead-shim | $B/tests/priv/escapes/test_race
 DISK_IO       | nodeagent/shim/start          | bulkhead-shim  | $B/tests/priv/test_shim_cgroup
 QUOTAS        | nodeagent/agent/methods_apply | bulkhead-agent | bats --formatter tap -f "a pod that fits" tests/e2e/quotas.bats
+CALLER        | nodeagent/agent/methods_stream | bulkhead-agent | bats --formatter tap -f "cannot debug it so" tests/e2e/debug.bats
 PROJECT_GROUP | nodeagent/agent/quotas        | bulkhead-agent | bats --formatter tap -f "binds its pods together" tests/e2e/quotas.bats
 '
 n=0 failed=0

@@ -77,6 +77,9 @@ void method_pod_profile(struct agent *agent, struct call *call);
 /* pod_drift.c */
 void method_pod_drift(struct agent *agent, struct call *call);
 
+/* methods_debug.c */
+void method_debug(struct agent *agent, struct call *call);
+
 /* methods_stream.c */
 void method_pod_logs(struct agent *agent, struct call *call);
 void method_exec(struct agent *agent, struct call *call);

@@ -103,6 +103,7 @@ static const struct method methods[] = {
 	ROW("PodProfile", pod_profile, "get", "pods", pod_profile, false, method_pod_profile),
 	ROW("PodLogs", pod_logs, "get", "pods/log", pod_logs, false, method_pod_logs),
 	ROW("Exec", exec, "create", "pods/exec", exec, false, method_exec),
+	ROW("Debug", exec, "update", "pods/ephemeralcontainers", exec, false, method_debug),
 	ROW("CreateProject", create_project, "create", "projects", create_project, false,
 		method_create_project),
 	ROW("ListProjects", list_projects, "list", "projects", list_projects, true,

@@ -357,6 +357,11 @@ void pods_add(struct pods *pods, struct pod *pod);
 /* Lets the turn's end come: news, kicks, removals. */
 void pods_turn(struct pods *pods);
 
+/* ---- methods_debug.c ----------------------------------------------------------------------- */
+
+/* status.ephemeralContainerStatuses: the debug containers that run. */
+int debug_statuses_fill(const struct pod *pod, K8sPodStatus *status, struct error *err);
+
 /* ---- methods_stream.c ---------------------------------------------------------------------- */
 
 void streams_exec_started(

@@ -249,7 +249,9 @@ int pod_status_fill(struct pod *pod, struct error *err)
 		facts.message = waiting_message(pod, node);
 	facts.containers = all;
 	fill_deletion(pod);
-	return status_fill(pod->object, &facts, err);
+	if (status_fill(pod->object, &facts, err) < 0)
+		return -1;
+	return debug_statuses_fill(pod, pod->object->status, err);
 }
 
 /* ---- describe ------------------------------------------------------------------------------ */

@@ -11,6 +11,7 @@ static const struct {
 } special[] = {
 	{ "PodLogs", &logs_handler },
 	{ "Exec", &exec_handler },
+	{ "Debug", &exec_handler },
 	{ "ImportImage", &import_handler },
 };
 

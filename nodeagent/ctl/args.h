@@ -41,6 +41,10 @@ struct args {
 	int64_t limit_bytes;
 	bool stdin_open;
 	bool tty;
+	const char *image;
+	const char *target;
+	int64_t user;
+	struct args_list cap_add;
 	int64_t grace_period; /* -1: the pod's own */
 	bool now;
 	bool force;
@@ -100,6 +104,10 @@ enum {
 	ARG_LIMIT_BYTES,
 	ARG_STDIN,
 	ARG_TTY,
+	ARG_IMAGE,
+	ARG_TARGET,
+	ARG_USER,
+	ARG_CAP_ADD,
 	ARG_GRACE,
 	ARG_NOW,
 	ARG_FORCE,

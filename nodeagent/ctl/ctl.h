@@ -83,6 +83,7 @@ int ctl_drift(struct ctl *ctl, struct error *err);
 int ctl_profile(struct ctl *ctl, struct error *err);
 int ctl_logs(struct ctl *ctl, struct error *err);
 int ctl_exec(struct ctl *ctl, struct error *err);
+int ctl_debug(struct ctl *ctl, struct error *err);
 int ctl_delete(struct ctl *ctl, struct error *err);
 int ctl_wait(struct ctl *ctl, struct error *err);
 int ctl_image(struct ctl *ctl, struct error *err);

@@ -84,6 +84,20 @@ static void describe_containers(const K8sPod *pod)
 	}
 }
 
+/* Debug containers are not in the spec: they are there as long as they run. */
+static void describe_debug(const K8sPod *pod)
+{
+	for (size_t i = 0; pod->status && i < pod->status->n_ephemeralcontainerstatuses; i++) {
+		const K8sContainerStatus *s = pod->status->ephemeralcontainerstatuses[i];
+
+		if (i == 0)
+			puts("Debug Containers:");
+		printf("  %s:\n", s->name);
+		line("    Image:", s->image);
+		describe_state(s->state);
+	}
+}
+
 static void describe_stages(const Bulkhead__V1__DescribePodResponse *r)
 {
 	struct print_table *table;
@@ -183,6 +197,7 @@ static int describe_pod(struct ctl *ctl, const char *name, struct error *err)
 	line("Constraint:", annotation(r->pod, "openshift.io/scc"));
 	line("Service account:", r->pod->spec ? r->pod->spec->serviceaccountname : NULL);
 	describe_containers(r->pod);
+	describe_debug(r->pod);
 	describe_pressure(r);
 	describe_stages(r);
 	describe_events(r);

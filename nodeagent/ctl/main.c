@@ -68,6 +68,11 @@ static const struct command commands[] = {
 	{ "exec", NULL, ctl_exec, 2, 2, SELECT | ARG(CONTAINER) | ARG(STDIN) | ARG(TTY),
 		"exec [-it] POD [-c CONTAINER] -- COMMAND [ARG...]",
 		"run a command in a container" },
+	{ "debug", NULL, ctl_debug, 2, 2,
+		SELECT | ARG(CONTAINER) | ARG(STDIN) | ARG(TTY) | ARG(IMAGE) | ARG(TARGET) |
+			ARG(USER) | ARG(CAP_ADD),
+		"debug [-it] POD --image=IMAGE [--target=CONTAINER] [-- COMMAND [ARG...]]",
+		"a container of another image in a running pod" },
 	{ "delete", NULL, ctl_delete, 1, ARGS_LIST_MAX,
 		SELECT | ARG(FILE) | ARG(GRACE) | ARG(NOW) | ARG(FORCE) | ARG(WAIT) |
 			ARG(IGNORE_NOT_FOUND) | ARG(ALL_OF_KIND) | ARG(TIMEOUT),

@@ -231,7 +231,8 @@ int stream_exec(struct client *client, Bulkhead__V1__ExecStart *start,
 	if (start->tty)
 		window_of(stdio->in, &start->rows, &start->columns);
 	first.start = start;
-	if (client_call_start(&s.call, client, "Exec", NULL, CLIENT_NO_DEADLINE, err) < 0)
+	if (client_call_start(&s.call, client, start->debug ? "Debug" : "Exec", NULL,
+		    CLIENT_NO_DEADLINE, err) < 0)
 		return -1;
 	pthread_mutex_init(&s.mutex, NULL);
 	/* When it cannot be sent the call has ended: receiving tells why. */

@@ -20,12 +20,12 @@ struct stream_stdio {
 };
 
 /*
- * Runs start->command. With start->tty the terminal at stdio->in is made raw meanwhile, and its
- * size is sent now and at each SIGWINCH (start->rows and columns are filled here). The process's
- * exit code is returned in *ret_code. With a tty SIGWINCH, SIGTERM and SIGHUP are handled for the
- * time (the latter two end the call, give the terminal back and are raised again): one such call a
- * process. Errors: as client_call_next(); ERR_INVALID when a tty is wanted and stdio->in is no
- * terminal.
+ * Runs start->command, in a debug container when start->debug says so. With start->tty the terminal
+ * at stdio->in is made raw meanwhile, and its size is sent now and at each SIGWINCH (start->rows
+ * and columns are filled here). The process's exit code is returned in *ret_code. With a tty
+ * SIGWINCH, SIGTERM and SIGHUP are handled for the time (the latter two end the call, give the
+ * terminal back and are raised again): one such call a process. Errors: as client_call_next();
+ * ERR_INVALID when a tty is wanted and stdio->in is no terminal.
  */
 int stream_exec(struct client *client, Bulkhead__V1__ExecStart *start,
 	const struct stream_stdio *stdio, int *ret_code, struct error *err);

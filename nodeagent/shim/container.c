@@ -85,6 +85,10 @@ static void fds_close(struct container *c)
 	}
 	cleanup_close_fn(&c->stdin_fd);
 	c->stdin_fd = -1;
+	for (size_t i = 0; i < ARRAY_LEN(c->debug_fds); i++) {
+		cleanup_close_fn(&c->debug_fds[i]);
+		c->debug_fds[i] = -1;
+	}
 }
 
 void container_free(struct shim *shim, struct container *container)
@@ -121,6 +125,8 @@ static struct container *container_new(
 		c->output[i].fd = -1;
 	for (int i = 0; i < LAUNCH_FDS; i++)
 		c->fds[i] = -1;
+	for (size_t i = 0; i < ARRAY_LEN(c->debug_fds); i++)
+		c->debug_fds[i] = -1;
 	c->next = shim->containers;
 	shim->containers = c;
 	return c;
@@ -189,7 +195,10 @@ static void start_decided(struct shim *shim, struct container *c)
 		return;
 	}
 	c->state = CONTAINER_RUNNING;
-	started_send(shim, c);
+	if (c->plan->debug)
+		debug_started(shim, c);
+	else
+		started_send(shim, c);
 	probes_start(shim, c);
 }
 
@@ -219,7 +228,8 @@ static void report_take(struct shim *shim, struct container *c, struct launch_re
 		memcpy(c->fds, fds, fds_len * sizeof(int));
 		drift_container_start(shim, c);
 		/* The user is known with the next report only; nothing joins before the exec. */
-		if (c->plan->tty && tty_take(shim, c, &c->error) < 0)
+		if (c->plan->tty && (c->plan->debug ? debug_tty_take(c, &c->error)
+						    : tty_take(shim, c, &c->error)) < 0)
 			container_kill(c, SIGKILL, NULL);
 		break;
 	case LAUNCH_LISTENER:
@@ -286,7 +296,7 @@ static void cgroup_end(struct shim *shim, struct container *c)
 		cgroup_remove(&shim->sandbox.tree, path, NULL);
 }
 
-/* Lets go of all that only a live container needs, and tells how it ended. */
+/* Lets go of all that only a live container needs, and tells how it ended; frees a debug one. */
 static void end(struct shim *shim, struct container *c)
 {
 	Bulkhead__V1__ContainerExited exited;
@@ -300,8 +310,13 @@ static void end(struct shim *shim, struct container *c)
 	if (c->cgroup.tree)
 		cgroup_end(shim, c);
 	c->state = CONTAINER_EXITED;
-	if (c->error.code != ERR_NONE) {
+	if (c->error.code != ERR_NONE)
 		error_prefix(&c->error, "container '%s'", c->plan->name);
+	if (c->plan->debug) {
+		debug_ended(shim, c);
+		return;
+	}
+	if (c->error.code != ERR_NONE) {
 		started_send(shim, c);
 		return;
 	}
@@ -359,8 +374,11 @@ static int place_check(
 
 	if (!shim->sandbox.plan || shim->destroying)
 		return error_set(err, ERR_PRECONDITION, 0, "the pod has no sandbox");
-	if (old && container_alive(old))
-		return error_set(err, ERR_EXISTS, 0, "it runs already");
+	if (old && (container_alive(old) || plan->debug))
+		return error_set(err, ERR_EXISTS, 0,
+			plan->debug ? "the pod has one of this name" : "it runs already");
+	if (plan->debug && debug_place_check(shim, plan->debug, err) < 0)
+		return -1;
 	for (const struct container *c = shim->containers; c; c = c->next)
 		n++;
 	if (!old && n >= SHIM_CONTAINERS_MAX)
@@ -377,10 +395,17 @@ static void refuse(struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, u
 	struct error *err)
 {
 	Bulkhead__V1__ContainerStarted started = BULKHEAD__V1__CONTAINER_STARTED__INIT;
+	Bulkhead__V1__ExecStarted exec = BULKHEAD__V1__EXEC_STARTED__INIT;
 	Bulkhead__V1__Error error;
 
 	error_prefix(err, "container '%.64s'", plan->name);
 	ipc_error_pack(err, &error);
+	if (plan->debug) {
+		exec.id = plan->debug->id;
+		exec.error = &error;
+		shim_send(shim, IPC_EXEC_STARTED, serial, &exec.base, NULL, 0);
+		return;
+	}
 	started.name = plan->name;
 	started.restart = plan->restart;
 	started.error = &error;

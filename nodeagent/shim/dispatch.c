@@ -107,7 +107,10 @@ static void on_exec_plan(struct shim *shim, ProtobufCMessage **message, uint32_t
 static void on_exec_kill(struct shim *shim, ProtobufCMessage **message, uint32_t serial)
 {
 	(void)serial;
-	exec_kill(shim, ((const Bulkhead__V1__ExecKill *)*message)->id);
+	uint64_t id = ((const Bulkhead__V1__ExecKill *)*message)->id;
+
+	exec_kill(shim, id);
+	debug_kill(shim, id);
 }
 
 static void on_drift_check(struct shim *shim, ProtobufCMessage **message, uint32_t serial)
@@ -242,9 +245,12 @@ void dispatch_state_send(struct shim *shim)
 		link_close(shim);
 		return;
 	}
-	for (const struct container *c = shim->containers; c; c = c->next, n++) {
+	for (const struct container *c = shim->containers; c; c = c->next) {
+		if (c->plan->debug)
+			continue;
 		state_fill(c, &rows[n]);
 		states[n] = &rows[n].state;
+		n++;
 	}
 	if (shim->sandbox.plan) {
 		message.pod_uid = shim->sandbox.plan->pod_uid;

@@ -154,6 +154,14 @@ void exec_kill(struct shim *shim, uint64_t id)
 	}
 }
 
+void exec_kill_all(struct shim *shim)
+{
+	for (struct exec *e = shim->execs; e; e = e->next) {
+		if (!e->probing)
+			sys_pidfd_kill(e->process.fd, SIGKILL);
+	}
+}
+
 struct ends {
 	int status[2];
 	int in[2];

@@ -35,6 +35,10 @@ void link_close(struct shim *shim)
 	ipc_free(shim->ipc);
 	shim->ipc = NULL;
 	shim->link.fd = -1;
+	/* Who called went with the agent, or will be told so: what runs for them has nobody left.
+	 */
+	exec_kill_all(shim);
+	debug_kill_all(shim);
 }
 
 /* The peer is gone. Nobody knows of a shim that its agent had given nothing yet: it ends too. */

@@ -343,6 +343,20 @@ static int probes_check(const Bulkhead__V1__ContainerPlan *plan, struct error *e
 	return 0;
 }
 
+static int debug_check(const Bulkhead__V1__ContainerPlan *plan, struct error *err)
+{
+	const Bulkhead__V1__DebugPlan *d = plan->debug;
+
+	if (!d)
+		return 0;
+	if (d->rows > USHRT_MAX || d->columns > USHRT_MAX)
+		return error_set(
+			err, ERR_INVALID, 0, "debug: rows, columns: more than %d", USHRT_MAX);
+	if (plan->n_probes > 0 || plan->record)
+		return error_set(err, ERR_INVALID, 0, "debug: it is neither probed nor recorded");
+	return 0;
+}
+
 int plan_check_container(const Bulkhead__V1__ContainerPlan *plan, const struct sandbox *sandbox,
 	uint64_t *ret_caps, struct error *err)
 {
@@ -367,7 +381,7 @@ int plan_check_container(const Bulkhead__V1__ContainerPlan *plan, const struct s
 	if (plan->seccomp == BULKHEAD__V1__SECCOMP_KIND__SECCOMP_LOCALHOST &&
 		path_check("seccomp_profile", plan->seccomp_profile, err) < 0)
 		return -1;
-	if (probes_check(plan, err) < 0)
+	if (probes_check(plan, err) < 0 || debug_check(plan, err) < 0)
 		return -1;
 	return mounts_check(plan, sandbox, err);
 }

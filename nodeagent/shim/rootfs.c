@@ -111,6 +111,25 @@ int rootfs_prepare(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, 
 	return upper_fd < 0 || work_fd < 0 ? -1 : 0;
 }
 
+int rootfs_remove(int pod_dirfd, const char *name, int *ret_pidfd, struct error *err)
+{
+	cleanup_close int all_fd =
+		openat(pod_dirfd, "containers", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int aside_fd = -1;
+	char aside[ASIDE_SIZE];
+
+	*ret_pidfd = -1;
+	if (all_fd < 0 || faccessat(all_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	/* Out of the way at once, for one of the same name; no container's name has a dot. */
+	if (aside_make(all_fd, aside, err) < 0)
+		return -1;
+	aside_fd = openat(all_fd, aside, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (aside_fd < 0 || renameat(all_fd, name, aside_fd, name) < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot move '%s' aside", name);
+	return remove_later(all_fd, aside, ret_pidfd, err);
+}
+
 int rootfs_empty_dir(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, uint32_t group,
 	const char *label, struct error *err)
 {

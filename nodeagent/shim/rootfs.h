@@ -17,6 +17,9 @@ int rootfs_directory_open(const char *pod_dir, const char *name, struct error *e
 int rootfs_prepare(int pod_dirfd, const char *name, uint32_t uid, uint32_t gid, int *ret_pidfd,
 	struct error *err);
 
+/* Removes it, as far as it is there; *ret_pidfd is the child that does, or -1. */
+int rootfs_remove(int pod_dirfd, const char *name, int *ret_pidfd, struct error *err);
+
 /*
  * <pod_dir>/volumes/<name>, mode 0777, owned by uid:gid, where it is missing. With a 'group' other
  * than 0 it belongs to that instead of gid, and so does all that is made in it (set-group-ID). What

@@ -52,8 +52,9 @@ struct container {
 	struct record *record;   /* NULL: it is not; owned */
 	struct cgroup cgroup;
 	struct cgroup_oom oom_before[CGROUP_OOM_LEVELS];
-	int killed;   /* we sent SIGKILL ourselves */
-	int stdin_fd; /* write end, held open */
+	int killed;       /* we sent SIGKILL ourselves */
+	int stdin_fd;     /* write end, held open */
+	int debug_fds[3]; /* of a debug container: for the agent */
 	int fds[LAUNCH_FDS];
 	struct user user;
 	int ready;                     /* LAUNCH_READY came */
@@ -172,6 +173,24 @@ void drift_tell(struct shim *shim);
 void drift_mounts_changed(struct shim *shim);
 void drift_stop(struct shim *shim);
 
+/*
+ * debug.c: debug containers, whose caller has their streams. The agent hears of them what it hears
+ * of an exec.
+ */
+/* Whether what it is to join is there. */
+int debug_place_check(
+	const struct shim *shim, const Bulkhead__V1__DebugPlan *plan, struct error *err);
+/* The shim's ends of the pipes that container_start() made; taken over. */
+void debug_pipes_take(struct container *c, int in_fd, int out_fd, int errors_fd);
+/* The terminal that the child handed back becomes the caller's. */
+int debug_tty_take(struct container *c, struct error *err);
+void debug_started(struct shim *shim, struct container *c);
+/* Tells the end and forgets the container: 'c' is freed, its directory goes. */
+void debug_ended(struct shim *shim, struct container *c);
+void debug_kill(const struct shim *shim, uint64_t id);
+/* Nobody is left who could end them or hear of them. */
+void debug_kill_all(const struct shim *shim);
+
 /* start.c: everything between a plan and the clone. */
 int container_start(struct shim *shim, struct container *container, struct error *err);
 int filters_load(struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, uint64_t caps,
@@ -204,6 +223,8 @@ void pace_pause(struct shim *shim, struct source *source);
 void shim_pid_ns_leave(struct shim *shim);
 void exec_plan(struct shim *shim, const Bulkhead__V1__ExecPlan *plan, uint32_t serial);
 void exec_kill(struct shim *shim, uint64_t id);
+/* All but probes: their callers went with the agent. */
+void exec_kill_all(struct shim *shim);
 /* Runs 'args' without streams; the end goes to probes_exec_done(). *ret_exec is valid until then.
  */
 int exec_probe(struct shim *shim, struct container *container, char **args, size_t args_len,

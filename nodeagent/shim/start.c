@@ -181,16 +181,24 @@ static void output_to_journal(
 	journal_send(c->journal, &r, monotonic_usec());
 }
 
-static int output_prepare(struct shim *shim, struct container *c, struct error *err)
+static int log_open(struct shim *shim, struct container *c, struct error *err)
 {
 	const Bulkhead__V1__SandboxPlan *plan = shim->sandbox.plan;
 
 	if (cri_log_open(&c->log, shim->sandbox.log_dirfd, c->plan->name, c->plan->restart,
 		    plan->log_files_off ? CRI_NO_FILE : CRI_FILE_SIZE_MAX, err) < 0)
 		return -1;
-	c->journal = &shim->journal;
 	if (plan->log_journal)
 		cri_log_tee(c->log, output_to_journal, c);
+	return 0;
+}
+
+/* Where its output goes, unless its caller reads it, and its /dev/log. */
+static int output_prepare(struct shim *shim, struct container *c, struct error *err)
+{
+	c->journal = &shim->journal;
+	if (!c->plan->debug && log_open(shim, c, err) < 0)
+		return -1;
 	return dev_log_open(shim, c, err);
 }
 
@@ -213,17 +221,31 @@ static int directories_prepare(struct shim *shim, struct container *c, struct er
 	return output_prepare(shim, c, err);
 }
 
-/* Born in the pid namespace that its plan says: one of its own, the pod's, or the host's. */
-static pid_t clone_born(struct shim *shim, struct clone_args *args)
+/*
+ * The pid namespace to be born in: the pod's, or that of the container to be debugged. -1: none
+ * that is there.
+ */
+static int pid_ns_of(const struct shim *shim, const Bulkhead__V1__ContainerPlan *plan)
 {
-	const struct sandbox *s = &shim->sandbox;
+	const char *target = plan->debug ? plan->debug->target : "";
+
+	if (shim->sandbox.pid_fd >= 0 || !target[0])
+		return shim->sandbox.pid_fd;
+	return container_find(shim, target)->fds[LAUNCH_PID_NS];
+}
+
+/* Born in the pid namespace that its plan says: one of its own, another's, or the host's. */
+static pid_t clone_born(
+	struct shim *shim, const Bulkhead__V1__ContainerPlan *plan, struct clone_args *args)
+{
+	int ns_fd = pid_ns_of(shim, plan);
 	pid_t pid;
 
-	if (s->pid_fd < 0) {
-		args->flags |= s->plan->host_pid ? 0 : CLONE_NEWPID;
+	if (ns_fd < 0) {
+		args->flags |= shim->sandbox.plan->host_pid ? 0 : CLONE_NEWPID;
 		return sys_clone3(args);
 	}
-	if (setns(s->pid_fd, CLONE_NEWPID) < 0)
+	if (setns(ns_fd, CLONE_NEWPID) < 0)
 		return -1;
 	pid = sys_clone3(args);
 	if (pid != 0)
@@ -239,7 +261,7 @@ static int clone_container(struct shim *shim, struct container *c, struct launch
 
 	launch_cgroup(launch, &c->cgroup, &args);
 	args.pidfd = (uint64_t)(uintptr_t)ret_pidfd;
-	pid = clone_born(shim, &args);
+	pid = clone_born(shim, c->plan, &args);
 	if (pid < 0)
 		return error_set(err, error_code_of(errno), errno, "cannot clone");
 	if (pid == 0) {
@@ -293,6 +315,11 @@ int container_start(struct shim *shim, struct container *c, struct error *err)
 	}
 	c->process.fd = take_fd(&pidfd);
 	c->status.fd = take_fd(&ends.status[0]);
+	if (c->plan->debug) {
+		debug_pipes_take(
+			c, take_fd(&ends.in[1]), take_fd(&ends.out[0]), take_fd(&ends.errors[0]));
+		return 0;
+	}
 	c->output[CRI_STDOUT].fd = take_fd(&ends.out[0]);
 	c->output[CRI_STDERR].fd = take_fd(&ends.errors[0]);
 	c->stdin_fd = take_fd(&ends.in[1]);

@@ -25,7 +25,7 @@ answering() {
 
 @test "commands, kinds and names are completed" {
 	answering $'web-1 1/1 Running\nweb-2 1/1 Running\ndb 1/1 Running'
-	[ "$(completes de)" = $'delete\ndescribe' ] || [ "$(completes de)" = $'describe\ndelete' ]
+	[ "$(completes de | sort)" = $'debug\ndelete\ndescribe' ]
 	[ "$(completes get p)" = $'pods\nprojects' ]
 	[ "$(completes get pods w)" = $'web-1\nweb-2' ]
 	[ "$(completes exec -n red d)" = db ]

@@ -325,6 +325,78 @@ static void execs_have_a_limit(void **state)
 	ipc_frame_done(&frame);
 }
 
+/* A debug container in an exec's words: what is refused, and whom it goes with. */
+static const char *debug_try(struct pod *p, struct box *b, struct ipc_frame *frame)
+{
+	static char text[ERROR_TEXT_SIZE];
+	Bulkhead__V1__ExecStarted *started;
+
+	pod_send(p, IPC_CONTAINER_PLAN, &b->plan.base);
+	started = (Bulkhead__V1__ExecStarted *)pod_recv(p, IPC_EXEC_STARTED, frame);
+	assert_int_equal(started->id, b->plan.debug->id);
+	snprintf(text, sizeof(text), "%s", started->error ? started->error->text : "");
+	bulkhead__v1__exec_started__free_unpacked(started, NULL);
+	return text[0] ? text : NULL;
+}
+
+static void debug_containers_are_refused_by_name(void **state)
+{
+	static const struct {
+		const char *name, *target, *program;
+		uint32_t rows;
+		int record;
+		const char *text;
+	} rows[] = {
+		{ "main", "", "true", 0, 0, "the pod has one of this name" },
+		{ "Bad name", "", "true", 0, 0, "'Bad name' is not a container name" },
+		{ "probe", "none", "true", 0, 0, "target: container 'none' does not run" },
+		{ "probe", "", "true", 65536, 0, "debug: rows, columns: more than 65535" },
+		{ "probe", "", "true", 0, 1, "debug: it is neither probed nor recorded" },
+		{ "probe", "main", "nothing-here", 0, 0, "cannot find 'nothing-here' in $PATH" },
+	};
+	struct pod *p = *state;
+	struct box main_box, b;
+	Bulkhead__V1__DebugPlan debug = BULKHEAD__V1__DEBUG_PLAN__INIT;
+	struct ipc_frame frame;
+
+	sleeper(p, &main_box);
+	box_start(p, &main_box);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		box_init(&b, p, rows[i].name);
+		box_args(&b, rows[i].program, NULL);
+		debug.id = i + 1;
+		debug.target = (char *)(uintptr_t)rows[i].target;
+		debug.rows = rows[i].rows;
+		b.plan.record = rows[i].record;
+		b.plan.debug = &debug;
+		assert_has(debug_try(p, &b, &frame), rows[i].text);
+		assert_int_equal(frame.fds_len, 0);
+		ipc_frame_done(&frame);
+	}
+}
+
+static void debug_containers_go_with_their_target(void **state)
+{
+	struct pod *p = *state;
+	struct box main_box, b;
+	Bulkhead__V1__DebugPlan debug = BULKHEAD__V1__DEBUG_PLAN__INIT;
+	struct ipc_frame frame;
+
+	sleeper(p, &main_box);
+	box_start(p, &main_box);
+	box_init(&b, p, "probe");
+	box_args(&b, "sleep", "1000", NULL);
+	debug.id = 9;
+	debug.target = (char *)(uintptr_t) "main";
+	b.plan.debug = &debug;
+	assert_null(debug_try(p, &b, &frame));
+	assert_int_equal(frame.fds_len, 3);
+	ipc_frame_done(&frame);
+	box_signal(p, "main", SIGKILL);
+	assert_int_equal(exec_wait(p, 9), 137);
+	assert_int_equal(box_wait(p, "main").signal, SIGKILL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +410,8 @@ int main(void)
 		pod_test(exec_can_be_killed_and_dies_with_its_container),
 		pod_test(refusals),
 		pod_test(execs_have_a_limit),
+		pod_test(debug_containers_are_refused_by_name),
+		pod_test(debug_containers_go_with_their_target),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

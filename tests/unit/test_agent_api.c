@@ -134,6 +134,7 @@ HANDLER(method_pod_drift)
 HANDLER(method_pod_profile)
 HANDLER(method_pod_logs)
 HANDLER(method_exec)
+HANDLER(method_debug)
 HANDLER(method_create_project)
 HANDLER(method_list_projects)
 HANDLER(method_delete_project)
@@ -356,9 +357,15 @@ static void the_project_comes_from_the_request(void **state)
 	assert_int_equal(last_code(), ERR_NONE);
 	call(next_id(), VIEW_RED, "Exec", &exec.base);
 	assert_int_equal(last_code(), ERR_DENIED);
+	call(next_id(), EDIT_RED, "Debug", &exec.base);
+	assert_int_equal(last_code(), ERR_NONE);
+	call(next_id(), VIEW_RED, "Debug", &exec.base);
+	assert_int_equal(last_code(), ERR_DENIED);
 
 	start.project = TEXT("blue");
 	call(next_id(), EDIT_RED, "Exec", &exec.base);
+	assert_int_equal(last_code(), ERR_DENIED);
+	call(next_id(), EDIT_RED, "Debug", &exec.base);
 	assert_int_equal(last_code(), ERR_DENIED);
 
 	create.name = TEXT("red");

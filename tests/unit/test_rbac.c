@@ -15,8 +15,9 @@ static struct error err;
 
 static const char *const verbs[] = { "get", "list", "watch", "create", "update", "delete", "patch",
 	"*", "" };
-static const char *const resources[] = { "pods", "pods/log", "pods/exec", "pods/review", "secrets",
-	"resourcequotas", "projects", "nodes", "images", "*", "" };
+static const char *const resources[] = { "pods", "pods/log", "pods/exec",
+	"pods/ephemeralcontainers", "pods/review", "secrets", "resourcequotas", "projects", "nodes",
+	"images", "*", "" };
 
 #define MAY(who, verb, resource, project) (rbac_authorize(who, verb, resource, project, &err) == 0)
 
@@ -29,6 +30,7 @@ static const struct {
 	{ "pods", "glw", "glwcud" },
 	{ "pods/log", "g", "g" },
 	{ "pods/exec", "", "c" },
+	{ "pods/ephemeralcontainers", "", "u" },
 	{ "pods/review", "c", "c" },
 	{ "secrets", "gl", "glcud" },
 	{ "resourcequotas", "gl", "gl" },

@@ -115,6 +115,32 @@ static const char *exec_refused(struct pod *p, const char *name, const char *pro
 	return NULL;
 }
 
+/* Makes a debug container among the processes of 'target' and waits for its end, or says why not.
+ */
+static const char *debug_refused(struct pod *p, struct box *b, const char *target, uint64_t id)
+{
+	static char text[ERROR_TEXT_SIZE];
+	Bulkhead__V1__DebugPlan debug = BULKHEAD__V1__DEBUG_PLAN__INIT;
+	Bulkhead__V1__ExecStarted *started;
+	struct ipc_frame frame;
+
+	debug.id = id;
+	debug.target = (char *)(uintptr_t)target;
+	b->plan.debug = &debug;
+	pod_send(p, IPC_CONTAINER_PLAN, &b->plan.base);
+	started = (Bulkhead__V1__ExecStarted *)pod_recv(p, IPC_EXEC_STARTED, &frame);
+	ipc_frame_done(&frame);
+	text[0] = '\0';
+	if (started->error)
+		snprintf(text, sizeof(text), "%s", started->error->text);
+	bulkhead__v1__exec_started__free_unpacked(started, NULL);
+	if (text[0])
+		return text;
+	protobuf_c_message_free_unpacked(pod_recv(p, IPC_EXEC_EXITED, &frame), NULL);
+	ipc_frame_done(&frame);
+	return NULL;
+}
+
 /* Two pods of different projects, cleaned up whatever happens. */
 struct pair {
 	struct pod red;

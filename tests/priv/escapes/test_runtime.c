@@ -7,6 +7,7 @@
 #define DESCRIPTORS 64
 #define LEAKED_FD   20
 #define EXECS       1000
+#define DEBUGS      100
 #define HUNTED_MIN  20
 #define HUNT_USEC   10000000
 
@@ -249,6 +250,49 @@ static void what_joins_cannot_be_traced(void **state)
 	hunt(p, &b);
 }
 
+/* A debug container is born among the target's processes, and has longer to go than an exec. */
+static void hunt_debuggers(struct pod *p, struct box *b)
+{
+	cleanup_free char *text = NULL;
+	struct box debug;
+
+	box_args(b, "/bin/hostile", "hunt", "2", NULL);
+	box_start(p, b);
+	free(box_log_wait(p, "main", 0, "hunting"));
+	box_init(&debug, p, "debugger");
+	box_args(&debug, "/bin/true", NULL);
+	for (uint64_t i = 1; i <= DEBUGS; i++)
+		assert_null(debug_refused(p, &debug, "main", i));
+	assert_true(hunted(p) >= HUNTED_MIN);
+	box_signal(p, "main", SIGKILL);
+	box_wait(p, "main");
+	text = box_log(p, "main", 0);
+	assert_has_not(text, "breach");
+}
+
+static void nor_what_is_made_to_debug_it(void **state)
+{
+	struct pod *p = *state;
+	struct box b;
+
+	pod_up(p);
+	box_init(&b, p, "main");
+	box_cap(&b, "CAP_SYS_PTRACE");
+	hunt_debuggers(p, &b);
+}
+
+static void nor_that_by_the_hosts_root(void **state)
+{
+	struct pod *p = *state;
+	struct box b;
+
+	pod_of_host_users(p);
+	pod_up(p);
+	box_init(&b, p, "main");
+	box_unconfined(&b);
+	hunt_debuggers(p, &b);
+}
+
 /* The host's root may look at all that is root's and dumpable. */
 static void nor_by_the_hosts_root_without_rights(void **state)
 {
@@ -283,7 +327,9 @@ int main(void)
 		hostile_test(nor_that_of_an_exec),
 		hostile_test(there_are_no_abstract_sockets),
 		hostile_test(what_joins_cannot_be_traced),
+		hostile_test(nor_what_is_made_to_debug_it),
 		hostile_test(nor_by_the_hosts_root_without_rights),
+		hostile_test(nor_that_by_the_hosts_root),
 		cmocka_unit_test(nothing_is_killed_by_number),
 	};
 
