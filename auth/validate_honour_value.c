@@ -280,10 +280,12 @@ const char *honour_resource(const struct honour_case *c)
 
 	if (strcmp(key, STORAGE) == 0)
 		return judge_storage(c);
-	if (strcmp(key, "cpu") == 0 || strcmp(key, "memory") == 0)
+	/* Which sizes the node has, the plan knows. */
+	if (strcmp(key, "cpu") == 0 || strcmp(key, "memory") == 0 ||
+		strncmp(key, "hugepages-", strlen("hugepages-")) == 0)
 		return NULL;
-	return "not honoured by this version, which limits cpu, memory and ephemeral-storage; "
-	       "remove it";
+	return "not honoured by this version, which limits cpu, memory, ephemeral-storage and "
+	       "hugepages-SIZE; remove it";
 }
 
 const char *honour_size_limit(const struct honour_case *c)

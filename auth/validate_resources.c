@@ -45,6 +45,17 @@ static int amount_read(const struct amount *a, int64_t *ret, struct error *err)
 					  : quantity_units(text, ret, err);
 }
 
+static void check_huge(
+	const struct validation *v, const char *key, int64_t value, const struct place *at)
+{
+	int64_t page_size;
+
+	if (quantity_units(key + strlen(HUGE_PAGES), &page_size, NULL) < 0 || page_size <= 0)
+		invalid(v, at, "must be named for a page size, as hugepages-2Mi");
+	else if (value == 0 || value % page_size != 0)
+		invalid(v, at, "must be a multiple of the page size, and not 0");
+}
+
 static void check_amount(const struct validation *v, const struct amount *a, const struct place *at)
 {
 	struct error err = { 0 };
@@ -55,8 +66,8 @@ static void check_amount(const struct validation *v, const struct amount *a, con
 		invalid(v, at, "%s", err.text);
 	else if (value < 0)
 		invalid(v, at, "must not be negative");
-	else if (is_huge(a->key) && value == 0)
-		invalid(v, at, "must not be 0");
+	else if (is_huge(a->key))
+		check_huge(v, a->key, value, at);
 }
 
 static bool find_limit(const K8sResourceRequirements *r, const char *key, struct amount *ret)
@@ -92,6 +103,28 @@ static void check_limit(const struct validation *v, const struct amount *request
 		invalid(v, at, "must not be more than the limit");
 }
 
+/* Who has huge pages only would be of the lowest quality of service, and the first to be killed. */
+static void check_huge_beside(
+	const struct validation *v, const K8sResourceRequirements *r, const struct place *at)
+{
+	const char *huge = NULL;
+	bool beside = false;
+
+	for (size_t i = 0; r && i < r->n_limits; i++) {
+		const char *key = r->limits[i]->key ? r->limits[i]->key : "";
+
+		huge = is_huge(key) ? key : huge;
+		beside = beside || strcmp(key, "cpu") == 0 || strcmp(key, "memory") == 0;
+	}
+	for (size_t i = 0; r && i < r->n_requests; i++) {
+		const char *key = r->requests[i]->key ? r->requests[i]->key : "";
+
+		beside = beside || strcmp(key, "cpu") == 0 || strcmp(key, "memory") == 0;
+	}
+	if (huge && !beside)
+		invalid(v, AT_KEY(AT(at, "limits"), huge), "needs cpu or memory beside it");
+}
+
 void validate_resources(
 	const struct validation *v, const K8sResourceRequirements *r, const struct place *at)
 {
@@ -101,6 +134,7 @@ void validate_resources(
 
 		check_amount(v, &a, AT_KEY(AT(at, "limits"), a.key));
 	}
+	check_huge_beside(v, r, at);
 	for (size_t i = 0; r && i < r->n_requests; i++) {
 		const struct amount a = { r->requests[i]->key ? r->requests[i]->key : "",
 			r->requests[i]->value };

@@ -1,5 +1,6 @@
 #include "nodeagent/agent/node_facts.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "nodeagent/agent/cluster.h"
 #include "nodeagent/agent/config.h"
 
+#define HUGE_PAGES      "/sys/kernel/mm/hugepages"
 #define JOURNAL_SOCKET  "/run/systemd/journal/socket"
 #define RESOLV_CONF     "/etc/resolv.conf"
 #define RESOLV_SIZE_MAX 65536
@@ -98,6 +100,23 @@ static void read_controllers(struct node_facts *facts, const struct cgroup_tree 
 	facts->node.cpus = facts->cpus;
 }
 
+/* "hugepages-2048kB", a folder a size. */
+static void read_huge_sizes(struct plan_node *node)
+{
+	DIR *dir = opendir(HUGE_PAGES);
+
+	for (struct dirent *e = dir ? readdir(dir) : NULL;
+		e && node->huge_sizes_len < PLAN_HUGE_SIZES_MAX; e = readdir(dir)) {
+		uint64_t kib;
+		char b;
+
+		if (sscanf(e->d_name, "hugepages-%" SCNu64 "k%c", &kib, &b) == 2 && b == 'B')
+			node->huge_sizes[node->huge_sizes_len++] = kib * 1024;
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* No file, or one that cannot be read: the pods get none of its servers. */
 static void read_resolv(struct node_facts *facts)
 {
@@ -145,6 +164,7 @@ int node_facts_read(struct node_facts *ret, const struct agent *agent, struct er
 		return -1;
 	read_disk(&ret->node, agent->state_dirfd);
 	read_controllers(ret, &agent->cgroups);
+	read_huge_sizes(&ret->node);
 	node_facts_refresh(ret, agent);
 	return 0;
 }

@@ -15,6 +15,8 @@
 #include "nodeagent/image/store.h"
 #include "proto/k8s.h"
 
+#define PLAN_HUGE_SIZES_MAX 8
+
 /* What is the same for all pods of the node. Borrowed. */
 struct plan_node {
 	const Bulkhead__V1__NodeConfig *config;
@@ -30,6 +32,9 @@ struct plan_node {
 	bool has_disk;              /* the state directory is on one */
 	uint32_t disk_major;
 	uint32_t disk_minor;
+	uint64_t huge_sizes[PLAN_HUGE_SIZES_MAX]; /* of the huge pages that the kernel knows, bytes
+						   */
+	size_t huge_sizes_len;
 	unsigned missing_controllers; /* of 1 << enum cgroup_controller */
 	const char *const *resolv;    /* lines of the node's resolv.conf, NULL-terminated */
 };

@@ -2,6 +2,7 @@
 #include "auth/pod_view.h"
 #include "nodeagent/agent/plan_env.h"
 #include "nodeagent/agent/plan_etc.h"
+#include "nodeagent/agent/plan_huge_pages.h"
 #include "nodeagent/agent/plan_probe.h"
 #include "nodeagent/agent/plan_resources.h"
 #include "nodeagent/agent/plan_security.h"
@@ -64,6 +65,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod,
 		plan_mounts(pod, container, plan, err) < 0 ||
 		hosts_fill(node, pod, plan, err) < 0 ||
 		plan_limits_container(spec, container, &plan->limits, err) < 0 ||
+		plan_huge_pages_container(node, spec, container, plan->limits, err) < 0 ||
 		plan_oom_score_adj(node, pod->pod, container, &plan->oom_score_adj, err) < 0 ||
 		plan_probes(pod, container, plan_container_field(spec, container, field), plan,
 			err) < 0)

@@ -10,6 +10,7 @@
 #include "nodeagent/agent/config.h"
 #include "nodeagent/agent/cgroup_path.h"
 #include "nodeagent/agent/plan_cgroup.h"
+#include "nodeagent/agent/plan_huge_pages.h"
 #include "nodeagent/agent/plan_etc.h"
 #include "nodeagent/agent/plan_ids.h"
 #include "nodeagent/agent/plan_resources.h"
@@ -180,6 +181,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_f
 	if (names_fill(node, pod, plan, err) < 0 || map_fill(pod, plan, err) < 0 ||
 		sysctls_fill(spec->securitycontext, plan, err) < 0 ||
 		plan_limits_pod(spec, &plan->limits, err) < 0 ||
+		plan_huge_pages_pod(node, spec, plan->limits, err) < 0 ||
 		plan_cgroup(node, pod->pod, plan->limits, err) < 0 ||
 		plan_storage(spec, plan, err) < 0 || logs_fill(node, pod, plan, err) < 0 ||
 		plan_selinux_mount(node, pod, plan, err) < 0 ||

@@ -9,11 +9,24 @@
 
 #define REAP_MS 20 /* a turn of the loop may take */
 
+/* What limits the pod's huge pages, systemd does not give it. */
+static int hugetlb_give(const struct pod *pod, struct error *err)
+{
+	const struct agent *agent = pod->pods->agent;
+	char path[CGROUP_PATH_SIZE];
+
+	cgroup_path_scope(agent->config, pod->subject.project, pod->subject.uid, path);
+	return cgroup_hand_down(&agent->cgroups, path, CGROUP_HUGETLB, err);
+}
+
 static void on_scope(void *user, const struct error *why)
 {
 	struct pod *pod = user;
+	struct error err = { 0 };
 
 	pod->scope = NULL;
+	if (!why && hugetlb_give(pod, &err) < 0)
+		why = &err;
 	pod->scoped = !why;
 	if (pod->state != POD_SANDBOX)
 		return;

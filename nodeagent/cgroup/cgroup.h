@@ -1,7 +1,7 @@
 /*
  * A pod's cgroups: one directory a pod, one beneath it a container, in every hierarchy that is
  * mounted. Speaks cgroup v1 (controllers mounted one by one or together), v2, and the hybrid of
- * both, where v2 has no controllers and serves only to hold and kill processes.
+ * both, where v2 serves to hold and kill processes, and for hugetlb where no v1 has it.
  *
  * Everything is reached beneath a root dirfd (normally /sys/fs/cgroup), so tests hand in a tree of
  * plain files. Nothing here moves or mounts hierarchies.
@@ -16,9 +16,10 @@
 #include "lib/error.h"
 
 enum cgroup_mode {
-	CGROUP_V1 = 1,     /* controllers by themselves, no v2 */
-	CGROUP_V2 = 2,     /* the unified hierarchy holds the controllers */
-	CGROUP_HYBRID = 3, /* v1 controllers, and a v2 hierarchy without them beneath "unified" */
+	CGROUP_V1 = 1, /* controllers by themselves, no v2 */
+	CGROUP_V2 = 2, /* the unified hierarchy holds the controllers */
+	CGROUP_HYBRID =
+		3, /* v1 controllers, and a v2 hierarchy with none but hugetlb beneath "unified" */
 };
 
 /* Controllers in use. The order is that of the v1 directories tried. */
@@ -31,6 +32,7 @@ enum cgroup_controller {
 	CGROUP_FREEZER,
 	CGROUP_BLKIO,
 	CGROUP_CPUSET,
+	CGROUP_HUGETLB,
 	CGROUP_CONTROLLERS,
 };
 
@@ -45,6 +47,14 @@ enum cgroup_io_limit {
 	CGROUP_IO_LIMITS,
 };
 
+#define CGROUP_HUGE_SIZES_MAX 8
+
+/* What a group may have of the huge pages of one size; 0 is nothing. */
+struct cgroup_huge {
+	uint64_t page_size; /* bytes */
+	uint64_t max;
+};
+
 /* Limits as the kernel takes them; 0 means none. */
 struct cgroup_limits {
 	uint64_t cpu_shares; /* v1 scale, 2..262144 */
@@ -56,6 +66,8 @@ struct cgroup_limits {
 	uint64_t io[CGROUP_IO_LIMITS];
 	uint32_t io_major; /* the whole disk that 'io' is about */
 	uint32_t io_minor;
+	struct cgroup_huge huge[CGROUP_HUGE_SIZES_MAX]; /* sizes that are not there have no limit */
+	size_t huge_len;
 };
 
 struct cgroup_hierarchy {
@@ -118,6 +130,13 @@ int cgroup_make_beneath(struct cgroup *ret, const struct cgroup_tree *tree, cons
  * Done with cgroup_done() also when that is 0.
  */
 int cgroup_find(struct cgroup *ret, const struct cgroup_tree *tree, const char *path);
+
+/*
+ * Hands 'controller', if there is such a one in v2, down from the root to the group 'path', which
+ * somebody else made: systemd has never heard of hugetlb, and lets it pass.
+ */
+int cgroup_hand_down(const struct cgroup_tree *tree, const char *path,
+	enum cgroup_controller controller, struct error *err);
 
 /* Forgets controllers that the v2 group 'path' was not given, so that limits which need them are
  * refused. */

@@ -7,6 +7,9 @@
 /* The group's directory in the hierarchy that has 'controller', or -1. */
 int cgroup_dirfd_of(const struct cgroup *cgroup, enum cgroup_controller controller);
 
+/* Whether it is v2 that has 'controller'. */
+int cgroup_is_v2(const struct cgroup_tree *tree, enum cgroup_controller controller);
+
 /* A device that every container may use; minor -1 means all of them. */
 struct cgroup_device {
 	char type;

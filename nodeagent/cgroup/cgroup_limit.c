@@ -159,6 +159,50 @@ static int io_write(int dirfd, int v2, const struct cgroup_limits *l, struct err
 	return v2 ? file_poke_at(dirfd, "io.max", text, err) : 0;
 }
 
+/* "2MB", "1GB", "64KB": how the kernel names its files. */
+static void huge_name(uint64_t page_size, char ret[32])
+{
+	static const struct {
+		unsigned shift;
+		const char *unit;
+	} units[] = { { 30, "GB" }, { 20, "MB" }, { 10, "KB" } };
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(units) && page_size >> units[i].shift == 0)
+		i++;
+	snprintf(ret, 32, "%" PRIu64 "%s", page_size >> units[i].shift, units[i].unit);
+}
+
+/*
+ * What may be reserved as well, where the kernel counts that: mmap(2) then says there is no memory,
+ * and not a signal when the page is touched.
+ */
+static int huge_write(int dirfd, int v2, const struct cgroup_limits *l, struct error *err)
+{
+	static const char *const suffixes[][2] = { { "limit_in_bytes", "rsvd.limit_in_bytes" },
+		{ "max", "rsvd.max" } };
+
+	for (size_t i = 0; i < l->huge_len; i++) {
+		char size[32];
+		char file[64];
+
+		huge_name(l->huge[i].page_size, size);
+		snprintf(file, sizeof(file), "hugetlb.%s.%s", size, suffixes[v2 != 0][0]);
+		if (poke_u64(dirfd, file, l->huge[i].max, err) < 0)
+			return -1;
+		snprintf(file, sizeof(file), "hugetlb.%s.%s", size, suffixes[v2 != 0][1]);
+		if (faccessat(dirfd, file, F_OK, 0) == 0 &&
+			poke_u64(dirfd, file, l->huge[i].max, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int wants_huge(const struct cgroup_limits *l)
+{
+	return l->huge_len > 0;
+}
+
 static int wants_cpuset(const struct cgroup_limits *l)
 {
 	return l->cpuset_cpus != NULL;
@@ -205,12 +249,11 @@ static const struct {
 	{ "pids_max", CGROUP_PIDS, wants_pids, pids_write },
 	{ "cpuset_cpus", CGROUP_CPUSET, wants_cpuset, cpuset_write },
 	{ "io", CGROUP_BLKIO, wants_io, io_write },
+	{ "huge_pages", CGROUP_HUGETLB, wants_huge, huge_write },
 };
 
 int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits, struct error *err)
 {
-	int v2 = cgroup->tree->mode == CGROUP_V2;
-
 	if (limits->cpu_shares != 0 &&
 		(limits->cpu_shares < SHARES_MIN || limits->cpu_shares > SHARES_MAX))
 		return error_set(err, ERR_INVALID, 0,
@@ -227,6 +270,7 @@ int cgroup_limit(const struct cgroup *cgroup, const struct cgroup_limits *limits
 	}
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		int dirfd = cgroup_dirfd_of(cgroup, rows[i].controller);
+		int v2 = cgroup_is_v2(cgroup->tree, rows[i].controller);
 
 		if (rows[i].wants(limits) && rows[i].write(dirfd, v2, limits, err) < 0)
 			return error_prefix(err, "limits.%s", rows[i].field);

@@ -26,6 +26,7 @@ static const struct {
 	[CGROUP_FREEZER] = { "freezer", NULL },
 	[CGROUP_BLKIO] = { "blkio", "io" },
 	[CGROUP_CPUSET] = { "cpuset", "cpuset" },
+	[CGROUP_HUGETLB] = { "hugetlb", "hugetlb" },
 };
 
 const char *cgroup_controller_name(enum cgroup_controller controller)
@@ -97,6 +98,24 @@ static void v1_add(struct cgroup_tree *tree, int root_dirfd, enum cgroup_control
 	tree_add(tree, name, 1u << controller, take_fd(&fd));
 }
 
+/* systemd's hybrid has all that it uses in v1; hugetlb it leaves alone, and so v2 has it. */
+static int hybrid_controllers(
+	const struct cgroup_tree *tree, int dirfd, unsigned *ret, struct error *err)
+{
+	unsigned there;
+
+	*ret = 0;
+	for (size_t i = 0; i < tree->len; i++) {
+		if (tree->hierarchies[i].controllers & (1u << CGROUP_HUGETLB))
+			return 0;
+	}
+	if (v2_controllers(dirfd, &there, err) < 0)
+		return -1;
+	if (faccessat(dirfd, "cgroup.subtree_control", W_OK, AT_EACCESS) == 0)
+		*ret = there & (1u << CGROUP_HUGETLB);
+	return 0;
+}
+
 int cgroup_tree_open(struct cgroup_tree *ret, int root_dirfd, struct error *err)
 {
 	struct cgroup_tree tree = { .unified = -1 };
@@ -120,9 +139,11 @@ int cgroup_tree_open(struct cgroup_tree *ret, int root_dirfd, struct error *err)
 	tree.mode = CGROUP_V1;
 	fd = openat(root_dirfd, "unified", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0 && faccessat(fd, "cgroup.controllers", F_OK, 0) == 0) {
+		if (hybrid_controllers(&tree, fd, &set, err) < 0)
+			return error_prefix(err, "cgroup root 'unified'");
 		tree.mode = CGROUP_HYBRID;
 		tree.unified = (int)tree.len;
-		tree_add(&tree, "unified", 0, take_fd(&fd));
+		tree_add(&tree, "unified", set, take_fd(&fd));
 	}
 	if (tree.len == 0)
 		return error_set(err, ERR_PRECONDITION, 0,
@@ -219,7 +240,7 @@ static int step_make(const struct cgroup_tree *tree, size_t i, int dirfd, const 
 	if (fd < 0)
 		return error_set(err, error_code_of(errno), errno,
 			"cannot open cgroup '%s' in '%s'", name, tree->hierarchies[i].name);
-	if (delegate && tree->mode == CGROUP_V2 && v2_delegate(tree, fd, err) < 0)
+	if (delegate && (int)i == tree->unified && v2_delegate(tree, fd, err) < 0)
 		return error_prefix(err, "cgroup '%s'", name);
 	if (tree->mode != CGROUP_V2 && (tree->hierarchies[i].controllers & (1u << CGROUP_CPUSET)) &&
 		cpuset_inherit(fd, err) < 0)
@@ -234,7 +255,7 @@ static int path_make(
 
 	if (at_fd < 0)
 		return error_set(err, ERR_EXHAUSTED, errno, "cannot open a cgroup");
-	if (tree->mode == CGROUP_V2 && v2_delegate(tree, at_fd, err) < 0)
+	if ((int)i == tree->unified && v2_delegate(tree, at_fd, err) < 0)
 		return error_prefix(err, "cgroup root");
 	for (;;) {
 		char name[NAME_MAX + 1];
@@ -307,6 +328,38 @@ int cgroup_make_beneath(struct cgroup *ret, const struct cgroup_tree *tree, cons
 	return 0;
 }
 
+int cgroup_hand_down(const struct cgroup_tree *tree, const char *path,
+	enum cgroup_controller controller, struct error *err)
+{
+	cleanup_close int at_fd = -1;
+	char text[32];
+
+	if (!cgroup_is_v2(tree, controller))
+		return 0;
+	snprintf(text, sizeof(text), "+%s", names[controller].v2);
+	at_fd = fcntl(tree->hierarchies[tree->unified].fd, F_DUPFD_CLOEXEC, 3);
+	for (const char *name = path;; name += strcspn(name, "/") + 1) {
+		char step[NAME_MAX + 1];
+		size_t len = strcspn(name, "/");
+		int next;
+
+		if (at_fd < 0)
+			return error_set(
+				err, error_code_of(errno), errno, "cannot open cgroup '%s'", path);
+		if (file_poke_at(at_fd, "cgroup.subtree_control", text, err) < 0)
+			return error_prefix(err, "cgroup '%.*s'", (int)(name - path), path);
+		if (name[len] == '\0')
+			return 0;
+		if (cgroup_name_check(name, len, err) < 0)
+			return -1;
+		memcpy(step, name, len);
+		step[len] = '\0';
+		next = openat(at_fd, step, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(at_fd);
+		at_fd = next;
+	}
+}
+
 int cgroup_tree_narrow(struct cgroup_tree *tree, const char *path, struct error *err)
 {
 	struct cgroup group;
@@ -364,6 +417,12 @@ int cgroup_dirfd_of(const struct cgroup *cgroup, enum cgroup_controller controll
 			return cgroup->fds[i];
 	}
 	return -1;
+}
+
+int cgroup_is_v2(const struct cgroup_tree *tree, enum cgroup_controller controller)
+{
+	return tree->unified >= 0 &&
+	       tree->hierarchies[tree->unified].controllers & (1u << controller);
 }
 
 int cgroup_clone_fd(const struct cgroup *cgroup)

@@ -44,6 +44,10 @@ static const char *const files[] = {
 	"hugetlb.1GB.max",
 	"hugetlb.2MB.limit_in_bytes",
 	"hugetlb.1GB.limit_in_bytes",
+	"hugetlb.2MB.rsvd.max",
+	"hugetlb.1GB.rsvd.max",
+	"hugetlb.2MB.rsvd.limit_in_bytes",
+	"hugetlb.1GB.rsvd.limit_in_bytes",
 };
 
 /* One line, whatever it had: the file's last newline goes, those within become ';'. */

@@ -124,6 +124,10 @@ void sandbox_limits(const Bulkhead__V1__CgroupLimits *message, struct cgroup_lim
 	ret->io[CGROUP_IO_WRITE_IOPS] = message->io_write_iops;
 	ret->io_major = message->io_major;
 	ret->io_minor = message->io_minor;
+	for (size_t i = 0; i < message->n_huge_pages && i < CGROUP_HUGE_SIZES_MAX; i++)
+		ret->huge[ret->huge_len++] =
+			(struct cgroup_huge){ message->huge_pages[i]->page_size,
+				message->huge_pages[i]->max };
 }
 
 static int make_cgroups(struct sandbox *s, struct error *err)

@@ -143,6 +143,58 @@ static void cpu_that_is_not_there_is_refused(void **state)
 	assert_has(text, "limits.cpuset_cpus");
 }
 
+/*
+ * Where hugetlb is: v1's own hierarchy, v2, or v2 beside v1. The value of its file for 2 MiB, -1
+ * for no limit.
+ */
+static long long huge_max(const struct pod *p, const char *below)
+{
+	static const char *const roots[] = { "hugetlb/", "", "unified/" };
+	static const char *const files[] = { "limit_in_bytes", "max" };
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(roots); i++) {
+		cleanup_free char *text = NULL;
+		char path[512];
+		size_t size;
+
+		snprintf(path, sizeof(path), "/sys/fs/cgroup/%s%s%s/hugetlb.2MB.%s", roots[i / 2],
+			p->cgroup, below, files[i % 2]);
+		if (file_read_at(AT_FDCWD, path, 64, &text, &size, NULL) == 0)
+			return strncmp(text, "max", 3) == 0 || atoll(text) > 1ll << 60
+				       ? -1
+				       : atoll(text);
+	}
+	fail_msg("no file for %s has hugetlb's limit", below);
+	return 0;
+}
+
+static void huge_pages_are_limited(void **state)
+{
+	struct pod *p = *state;
+	struct box b;
+	Bulkhead__V1__HugePages of_pod = BULKHEAD__V1__HUGE_PAGES__INIT;
+	Bulkhead__V1__HugePages none = BULKHEAD__V1__HUGE_PAGES__INIT;
+	Bulkhead__V1__HugePages *of_pod_list[] = { &of_pod };
+	Bulkhead__V1__HugePages *none_list[] = { &none };
+
+	of_pod.page_size = none.page_size = 2 << 20;
+	of_pod.max = 4 << 20;
+	p->limits.huge_pages = of_pod_list;
+	p->limits.n_huge_pages = 1;
+	pod_up(p);
+	box_init(&b, p, "main");
+	box_args(&b, "sleep", "1000", NULL);
+	box_start(p, &b);
+	box_init(&b, p, "other");
+	b.limits.huge_pages = none_list;
+	b.limits.n_huge_pages = 1;
+	box_args(&b, "sleep", "1000", NULL);
+	box_start(p, &b);
+	assert_int_equal(huge_max(p, ""), 4 << 20);
+	assert_int_equal(huge_max(p, "/main"), -1);
+	assert_int_equal(huge_max(p, "/other"), 0);
+}
+
 /* The whole disk below the test's folder; false where there is none. */
 static int disk_of(const char *dir, unsigned *ret_major, unsigned *ret_minor)
 {
@@ -197,6 +249,7 @@ int main(void)
 		pod_test(what_is_no_oom_is_none),
 		pod_test(cpuset_binds),
 		pod_test(cpu_that_is_not_there_is_refused),
+		pod_test(huge_pages_are_limited),
 		pod_test(disk_limit_binds),
 	};
 

@@ -246,7 +246,8 @@ static void test_container(void **state)
 		{ ENV("fileKeyRef: {volumeName: v, path: p, key: k}"), C0 ".env[0].valueFrom.fileKeyRef", UNHON },
 		{ CONTAINER("envFrom: [{secretRef: {name: s}}]"), C0 ".envFrom", "mount it as a volume" },
 		{ CONTAINER("resources: {limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 1m}}"), NULL, NULL },
-		{ CONTAINER("resources: {requests: {hugepages-2Mi: 2Mi}}"), C0 ".resources.requests[hugepages-2Mi]", "limits cpu, memory and ephemeral-storage" },
+		{ CONTAINER("resources: {requests: {example.com/gpu: 2}}"), C0 ".resources.requests[example.com/gpu]", "limits cpu, memory, ephemeral-storage and hugepages-SIZE" },
+		{ CONTAINER("resources: {limits: {cpu: 1, hugepages-2Mi: 2Mi}, requests: {hugepages-2Mi: 2Mi}}"), NULL, NULL },
 		{ CONTAINER("resources: {limits: {ephemeral-storage: 1Gi}, requests: {ephemeral-storage: 1Gi}}"), NULL, NULL },
 		{ CONTAINER("resources: {limits: {ephemeral-storage: 0}}"), NULL, NULL },
 		{ CONTAINER("resources: {limits: {ephemeral-storage: 1Mi}}"), NULL, NULL },
@@ -383,13 +384,13 @@ static void test_volumes(void **state)
 static void test_limits(void **state)
 {
 	cleanup_violations struct violations list = { 0 };
-	K8sPod *pod = case_pod(CONTAINER("resources: {limits: {hugepages-2Mi: 2Mi}}"));
+	K8sPod *pod = case_pod(CONTAINER("resources: {limits: {example.com/gpu: 2}}"));
 
 	(void)state;
 	assert_int_equal(pod_honoured(pod, NODE, &list, &err), 0);
 	assert_int_equal(list.n, 2);
-	assert_non_null(case_find(&list, C0 ".resources.limits[hugepages-2Mi]", UNHON));
-	assert_non_null(case_find(&list, C0 ".resources.requests[hugepages-2Mi]", UNHON));
+	assert_non_null(case_find(&list, C0 ".resources.limits[example.com/gpu]", UNHON));
+	assert_non_null(case_find(&list, C0 ".resources.requests[example.com/gpu]", UNHON));
 	k8s_pod_free(pod);
 }
 

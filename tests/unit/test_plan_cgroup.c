@@ -145,6 +145,63 @@ static void test_io(void **state)
 	fixture_done(&f);
 }
 
+#define MIB (UINT64_C(1) << 20)
+#define HUGE(mib)                                                                                  \
+	"resources: {limits: {cpu: 1, hugepages-2Mi: " #mib "Mi}, requests: {hugepages-2Mi: " #mib \
+	"Mi}}"
+
+static uint64_t huge_of(const Bulkhead__V1__CgroupLimits *limits, uint64_t page_size)
+{
+	for (size_t i = 0; i < limits->n_huge_pages; i++) {
+		if (limits->huge_pages[i]->page_size == page_size)
+			return limits->huge_pages[i]->max;
+	}
+	return UINT64_MAX;
+}
+
+/* Who asks for none has none, of every size; a pod has what runs in it at a time. */
+static void test_huge_pages(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.node.huge_sizes[0] = 2 * MIB;
+	f.node.huge_sizes[1] = 1024 * MIB;
+	f.node.huge_sizes_len = 2;
+	fixture_container(&f, "resources: {limits: {cpu: 1}}", "");
+	fixture_sandboxed(&f);
+	assert_int_equal(huge_of(f.sandbox->limits, 2 * MIB), 0);
+	assert_int_equal(huge_of(f.sandbox->limits, 1024 * MIB), 0);
+	fixture_planned(&f);
+	assert_int_equal(f.container->limits->n_huge_pages, 0);
+
+	fixture_spec(&f,
+		"initContainers: [{name: i, image: app:1, " HUGE(
+			10) "}, {name: s, image: "
+			    "app:1, restartPolicy: Always, " HUGE(
+				    2) "}], containers: [{name: c, "
+				       "image: app:1, " HUGE(4) "}, {name: d, image: app:1}]");
+	fixture_sandboxed(&f);
+	assert_int_equal(huge_of(f.sandbox->limits, 2 * MIB), 10 * MIB);
+	assert_int_equal(huge_of(f.sandbox->limits, 1024 * MIB), 0);
+	fixture_planned(&f);
+	assert_int_equal(f.container->limits->n_huge_pages, 1);
+	assert_int_equal(huge_of(f.container->limits, 2 * MIB), 4 * MIB);
+
+	fixture_container(&f, "resources: {limits: {cpu: 1, hugepages-64Ki: 64Ki}}", "");
+	refused(&f, ERR_UNSUPPORTED,
+		"limits[hugepages-64Ki]: this node has no huge pages of that size, but 2Mi, 1Gi");
+	f.node.missing_controllers = 1u << CGROUP_HUGETLB;
+	fixture_container(&f, HUGE(2), "");
+	refused(&f, ERR_UNSUPPORTED,
+		"limits[hugepages-2Mi]: needs the cgroup controller 'hugetlb'");
+	fixture_container(&f, "resources: {limits: {cpu: 1}}", "");
+	fixture_sandboxed(&f);
+	assert_int_equal(f.sandbox->limits->n_huge_pages, 0);
+	fixture_done(&f);
+}
+
 static void test_missing_controllers(void **state)
 {
 	static const struct {
@@ -225,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_cpuset),
 		cmocka_unit_test(test_io),
+		cmocka_unit_test(test_huge_pages),
 		cmocka_unit_test(test_missing_controllers),
 		cmocka_unit_test(test_oom_judge),
 		cmocka_unit_test(test_pressure),

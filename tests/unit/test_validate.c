@@ -348,8 +348,12 @@ static void test_resources(void **state)
 		{ R("requests: {example.com/gpu: 1}"), R0 ".requests[example.com/gpu]", "must have a limit" },
 		{ R("requests: {example.com/gpu: 1}, limits: {example.com/gpu: 2}"), R0 ".requests[example.com/gpu]", "equal the limit" },
 		{ R("limits: {kubernetes.io/x: 1}"), R0 ".limits[kubernetes.io/x]", "must be cpu" },
-		{ R("limits: {hugepages-2Mi: 0}"), R0 ".limits[hugepages-2Mi]", "must not be 0" },
-		{ R("limits: {hugepages-2Mi: 4Mi}"), NULL, NULL },
+		{ R("limits: {cpu: 1, hugepages-2Mi: 0}"), R0 ".limits[hugepages-2Mi]", "a multiple of the page size, and not 0" },
+		{ R("limits: {cpu: 1, hugepages-2Mi: 3Mi}"), R0 ".limits[hugepages-2Mi]", "a multiple of the page size" },
+		{ R("limits: {cpu: 1, hugepages-x: 3Mi}"), R0 ".limits[hugepages-x]", "named for a page size" },
+		{ R("limits: {hugepages-2Mi: 4Mi}"), R0 ".limits[hugepages-2Mi]", "needs cpu or memory beside it" },
+		{ R("limits: {hugepages-2Mi: 4Mi}, requests: {memory: 1Mi, hugepages-2Mi: 4Mi}"), NULL, NULL },
+		{ R("limits: {cpu: 1, hugepages-2Mi: 4Mi}, requests: {hugepages-2Mi: 2Mi}"), R0 ".requests[hugepages-2Mi]", "must equal the limit" },
 	};
 
 	(void)state;

@@ -173,6 +173,24 @@ check "a pod without a limit" bulkhead apply -f /tmp/free.yaml
 check "fails at the project's" bulkhead wait pod free -n red --for=phase=Failed --timeout=60s
 check "and says so" sh -c "bulkhead get pods free -n red -o json | grep -q 'at the memory limit of the project'"
 
+# ---- huge pages -----------------------------------------------------------------------------
+
+echo 8 >/proc/sys/vm/nr_hugepages
+mkdir -p /mnt/huge && mount -t hugetlbfs none /mnt/huge
+manifest red pages 'sleep 600' '{limits: {cpu: 100m, hugepages-2Mi: 4Mi}, requests: {hugepages-2Mi: 4Mi}}' >/tmp/pages.yaml
+check "a pod with two huge pages" bulkhead apply -f /tmp/pages.yaml
+check "runs" bulkhead wait pod pages -n red --for=condition=Ready --timeout=60s
+pages_cgroup=$(pod_cgroup red pages)
+# As a process of the pod would: the pages are its group's.
+huge() { sh -c "echo \$\$ >'$1/main/cgroup.procs' && rm -f /mnt/huge/* && fallocate -l $2 /mnt/huge/x" 2>/dev/null; }
+check "may use them" huge "$pages_cgroup" 4M
+check "and not a third" refute huge "$pages_cgroup" 6M
+check "and who asked for none uses none" refute huge "$web_cgroup" 2M
+check "which is the group's limit" equal max "$(cat "$web_cgroup/hugetlb.2MB.max") $(cat "$pages_cgroup/hugetlb.2MB.max")" "0 4194304"
+rm -f /mnt/huge/* && umount /mnt/huge
+check "delete of it" timeout 60 bulkhead delete pod pages -n red --wait --grace-period=0
+echo 0 >/proc/sys/vm/nr_hugepages
+
 # ---- scopes end with their pods -------------------------------------------------------------
 
 blue_scope=$(pod_scope blue client)
