@@ -11,7 +11,11 @@
 #include "nodeagent/agent/plan_ids.h"
 #include "nodeagent/agent/plan_text.h"
 
-#define PROFILE_LEN_MAX 1024
+#define PROFILE_LEN_MAX    1024
+#define SELINUX_CATEGORIES 1024
+#define SELINUX_LEVEL_SIZE                                                                         \
+	(PLAN_FIELD_SIZE + SELINUX_CATEGORIES * 6) /* every category by itself                     \
+						    */
 
 bool plan_run_as_user(
 	const K8sPodSecurityContext *of_pod, const K8sSecurityContext *own, int64_t *ret)
@@ -324,6 +328,58 @@ static int options_check(const char *field, const K8sSELinuxOptions *o, struct e
 	return 0;
 }
 
+/* Reads "c3,c1.c2" into a bit a category; false when it is something else. */
+static bool categories_parse(const char *text, bool set[SELINUX_CATEGORIES])
+{
+	do {
+		unsigned first, last;
+		int n = 0;
+
+		if (sscanf(text, "c%4u%n", &first, &n) != 1)
+			return false;
+		text += n;
+		last = first;
+		if (sscanf(text, ".c%4u%n", &last, &n) == 1)
+			text += n;
+		if (first > last || last >= SELINUX_CATEGORIES)
+			return false;
+		for (unsigned i = first; i <= last; i++)
+			set[i] = true;
+	} while (*text == ',' && text++);
+	return *text == '\0';
+}
+
+/*
+ * As the kernel will write it ("s0:c2,c3" for "s0:c3,c2"), so that what it says can be compared.
+ * Returns 'buf', or 'level' itself where that is no list of categories.
+ */
+static const char *level_canonical(const char *level, char buf[SELINUX_LEVEL_SIZE])
+{
+	bool set[SELINUX_CATEGORIES] = { false };
+	const char *colon = strchr(level, ':');
+	const char *comma = ":";
+	int n;
+
+	if (!colon || colon - level > PLAN_FIELD_SIZE || !categories_parse(colon + 1, set))
+		return level;
+	n = snprintf(buf, SELINUX_LEVEL_SIZE, "%.*s", (int)(colon - level), level);
+	for (unsigned i = 0; i < SELINUX_CATEGORIES; i++) {
+		unsigned last = i;
+
+		if (!set[i])
+			continue;
+		while (last + 1 < SELINUX_CATEGORIES && set[last + 1])
+			last++;
+		n += snprintf(buf + n, SELINUX_LEVEL_SIZE - (size_t)n, "%sc%u", comma, i);
+		if (last > i)
+			n += snprintf(buf + n, SELINUX_LEVEL_SIZE - (size_t)n, "%sc%u",
+				last > i + 1 ? "." : ",", last);
+		comma = ",";
+		i = last;
+	}
+	return buf;
+}
+
 int plan_selinux_process(
 	const struct plan_security *s, Bulkhead__V1__ContainerPlan *plan, struct error *err)
 {
@@ -334,6 +390,7 @@ int plan_selinux_process(
 					     ? s->of_pod->selinuxoptions
 					     : &none;
 	char field[PLAN_FIELD_SIZE];
+	char level[SELINUX_LEVEL_SIZE];
 
 	if (options_check(where(s, own, "seLinuxOptions", field), o, err) < 0)
 		return -1;
@@ -342,7 +399,7 @@ int plan_selinux_process(
 	return plan_print(&plan->selinux_label, err, "%s:%s:%s:%s", part_or(o->user, "system_u"),
 		part_or(o->role, "system_r"),
 		part_or(o->type, plan->privileged ? "spc_t" : "container_t"),
-		part_or(o->level, s->pod->project.mcs));
+		level_canonical(part_or(o->level, s->pod->project.mcs), level));
 }
 
 int plan_selinux_mount(const struct plan_node *node, const struct plan_pod *pod,
@@ -350,11 +407,12 @@ int plan_selinux_mount(const struct plan_node *node, const struct plan_pod *pod,
 {
 	const K8sPodSecurityContext *p = view_spec(pod->pod)->securitycontext;
 	const K8sSELinuxOptions *o = p ? p->selinuxoptions : NULL;
+	char level[SELINUX_LEVEL_SIZE];
 
 	if (o && options_check("spec.securityContext.seLinuxOptions", o, err) < 0)
 		return -1;
 	if (!node->selinux)
 		return 0;
 	return plan_print(&plan->selinux_mount_label, err, PLAN_SELINUX_FILE ":%s",
-		part_or(o ? o->level : NULL, pod->project.mcs));
+		level_canonical(part_or(o ? o->level : NULL, pod->project.mcs), level));
 }

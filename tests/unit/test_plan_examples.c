@@ -151,7 +151,7 @@ static void test_restricted(void **state)
 	assert_true(p->mounts[0]->read_only);
 	f.node.selinux = true;
 	fixture_planned(&f);
-	assert_string_equal(f.container->selinux_label, "system_u:system_r:container_t:s0:c3,c2");
+	assert_string_equal(f.container->selinux_label, "system_u:system_r:container_t:s0:c2,c3");
 	assert_int_equal(plan_volume_own(&f.node, &f.pod, 0, &f.own, &f.err), 0);
 	assert_int_equal(f.own->uid, BLOCK);
 	assert_int_equal(f.own->gid, BLOCK);

@@ -343,16 +343,22 @@ static void test_selinux(void **state)
 		const char *process;
 		const char *mount;
 	} rows[] = {
-		{ "", "", "system_u:system_r:container_t:s0:c3,c2",
-			"system_u:object_r:container_file_t:s0:c3,c2" },
+		{ "", "", "system_u:system_r:container_t:s0:c2,c3",
+			"system_u:object_r:container_file_t:s0:c2,c3" },
 		{ "", "seLinuxOptions: {level: \"s0:c9,c8\"}",
-			"system_u:system_r:container_t:s0:c9,c8",
-			"system_u:object_r:container_file_t:s0:c9,c8" },
+			"system_u:system_r:container_t:s0:c8,c9",
+			"system_u:object_r:container_file_t:s0:c8,c9" },
 		{ "seLinuxOptions: {type: spc_t}", "seLinuxOptions: {level: \"s0:c9,c8\"}",
-			"system_u:system_r:spc_t:s0:c3,c2",
-			"system_u:object_r:container_file_t:s0:c9,c8" },
+			"system_u:system_r:spc_t:s0:c2,c3",
+			"system_u:object_r:container_file_t:s0:c8,c9" },
+		{ "seLinuxOptions: {level: \"s0:c7,c1.c3,c9,c8,c20,c21\"}", "",
+			"system_u:system_r:container_t:s0:c1.c3,c7.c9,c20,c21",
+			"system_u:object_r:container_file_t:s0:c2,c3" },
+		{ "seLinuxOptions: {level: \"s0:c3,x\"}", "",
+			"system_u:system_r:container_t:s0:c3,x",
+			"system_u:object_r:container_file_t:s0:c2,c3" },
 		{ "seLinuxOptions: {user: u, role: r, type: t, level: s1}", "", "u:r:t:s1",
-			"system_u:object_r:container_file_t:s0:c3,c2" },
+			"system_u:object_r:container_file_t:s0:c2,c3" },
 	};
 	struct fixture f;
 
