@@ -206,7 +206,10 @@ down() {
 		echo "demo: nothing runs in $state"
 		return 0
 	fi
-	"$bh" down --state-dir "$state" --purge
+	"$bh" down --state-dir "$state" --purge || return 1
+	# Ann's context is the demo's own file: the node removes what it made and no more.
+	rm -f "$state/ann.yaml"
+	[ ! -d "$state" ] || rmdir "$state"
 }
 
 case "${1:-}" in
