@@ -14,7 +14,7 @@ install: all
 	install -m 0755 $(DAEMONS) $(DESTDIR)$(libexec)/
 	install -m 0644 $(wildcard $(B)/*.ovsschema) $(DESTDIR)$(libexec)/
 	$(B)/bulkhead completion bash >$(DESTDIR)$(prefix)/share/bash-completion/completions/bulkhead
-	install -m 0644 nodeagent/selinux/bulkhead.cil $(DESTDIR)$(prefix)/share/bulkhead/
+	install -m 0644 $(wildcard nodeagent/selinux/*.cil) $(DESTDIR)$(prefix)/share/bulkhead/
 	sed 's|@prefix@|$(prefix)|g' nodeagent/units/bulkhead.service \
 		>$(DESTDIR)$(prefix)/lib/systemd/system/bulkhead.service
 	$(if $(MAN1),install -m 0644 $(MAN1) $(DESTDIR)$(prefix)/share/man/man1/)

@@ -142,6 +142,7 @@ static int start(struct server *server, struct error *err)
 		.argv = argv,
 		.env = env,
 		.fd = -1,
+		.domain = OVS_DOMAIN,
 	};
 
 	if (made < 0)

@@ -18,6 +18,7 @@
 
 #define OVS_DIR_SIZE   64
 #define OVS_SYSTEM_DIR "/run/openvswitch"
+#define OVS_DOMAIN     "bulkhead_ovs_t" /* of its programs where SELinux is on */
 
 struct agent;
 struct ovs;

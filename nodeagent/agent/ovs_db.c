@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "nodeagent/agent/ovs.h"
 #include "nodeagent/agent/spawn.h"
 
 #define TOOL      "/usr/bin/ovsdb-tool"
@@ -20,6 +21,7 @@ static int tool(const char *verb, const char *a, const char *b, struct error *er
 		.argv = argv,
 		.quiet = true,
 		.fd = -1,
+		.domain = OVS_DOMAIN,
 	};
 
 	return spawn_tool(&config, TOOL_MSEC, err);

@@ -44,6 +44,7 @@ static int delete_bridge(const Bulkhead__V1__NodeConfig *config, const char *dir
 		.argv = argv,
 		.quiet = true,
 		.fd = -1,
+		.domain = OVS_DOMAIN,
 	};
 
 	snprintf(db, sizeof(db), "--db=unix:%s/db.sock", dir);

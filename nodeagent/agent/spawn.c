@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <selinux/context.h>
+#include <selinux/selinux.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -114,15 +116,42 @@ static int spawn(pid_t *ret, const struct spawn_config *config, const struct env
 	return r;
 }
 
+/* What a child of now on executes first, runs as 'domain'. NULL: as the policy says. */
+static void domain_set(const char *domain)
+{
+	char *label = NULL;
+	context_t context;
+
+	if (!domain) {
+		setexeccon(NULL);
+		return;
+	}
+	if (getcon(&label) < 0)
+		return;
+	context = context_new(label);
+	/* A policy without this type runs it as it runs the agent. */
+	if (context && context_type_set(context, domain) == 0)
+		setexeccon(context_str(context));
+	if (context)
+		context_free(context);
+	freecon(label);
+}
+
 int spawn_program(struct spawned *ret, const struct spawn_config *config, struct error *err)
 {
 	const char *program = config->program;
 	struct environment env = { 0 };
 	struct spawned child = { .pidfd = -1 };
+	bool labelled;
 	int r;
 
 	environment_fill(&env, config->env);
+	labelled = config->domain && is_selinux_enabled() > 0;
+	if (labelled)
+		domain_set(config->domain);
 	r = spawn(&child.pid, config, &env);
+	if (labelled)
+		domain_set(NULL);
 	if (r != 0)
 		return error_set(err, error_code_of(r), r, "cannot run '%s'", program);
 	/* Nobody else reaps it, so the number is still its own. */

@@ -18,6 +18,9 @@ struct spawn_config {
 	const char *const *argv; /* [0] is the name that the process shows; ends with NULL */
 	/* "NAME=value" beside the usual; ends with NULL, at most SPAWN_ENV_MAX. NULL: none. */
 	const char *const *env;
+	/* SELinux type to run as, for a program that the policy cannot tell by its file; NULL: as
+	 * the policy has it. Ignored where it is not known. */
+	const char *domain;
 	bool quiet; /* stdout is /dev/null, not the agent's stderr */
 	int fd;     /* becomes descriptor 3, stays the caller's; -1: there is none */
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <linux/xattr.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +11,11 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "nodeagent/shim/selinux.h"
 #include "nodeagent/shim/sys.h"
 
 #define MKE2FS     "/sbin/mke2fs"
@@ -20,6 +23,7 @@
 #define BLOCK      4096
 #define JOURNAL    (UINT64_C(4) << 20) /* the least that ext4 takes */
 #define IMAGE_MIN  (UINT64_C(9) << 20) /* of ext4 with a journal */
+#define LABEL_SIZE 4096                /* an SELinux label and its end */
 #define LOOP_TRIES 100                 /* another process may take the device that is free */
 
 /* What ext4 keeps for itself: journal, an inode of 256 bytes for every 8 KiB, bitmaps. */
@@ -108,7 +112,23 @@ static int loop_attach(int image_fd, char ret_path[32], struct error *err)
 	return error_set(err, ERR_PRECONDITION, errno, "cannot set up a loop device");
 }
 
-static int mount_device(const char *device, struct error *err)
+/* The new file system's root is labelled as the folder 'dirfd' is; what is made in it inherits
+ * that. */
+static int label_root(int fs_fd, int dirfd)
+{
+	char label[LABEL_SIZE];
+	ssize_t n;
+
+	if (!selinux_enabled())
+		return 0;
+	n = fgetxattr(dirfd, XATTR_NAME_SELINUX, label, sizeof(label) - 1);
+	if (n < 0)
+		return -1;
+	label[n] = '\0';
+	return sys_fsconfig_string(fs_fd, "rootcontext", label);
+}
+
+static int mount_device(const char *device, int dirfd, struct error *err)
 {
 	cleanup_close int fs_fd = sys_fsopen("ext4");
 	int fd;
@@ -116,7 +136,8 @@ static int mount_device(const char *device, struct error *err)
 	/* discard: what is deleted inside becomes a hole in the file. */
 	if (fs_fd < 0 || sys_fsconfig_string(fs_fd, "source", device) < 0 ||
 		sys_fsconfig_string(fs_fd, "errors", "remount-ro") < 0 ||
-		sys_fsconfig_flag(fs_fd, "discard") < 0 || sys_fsconfig_create(fs_fd) < 0)
+		sys_fsconfig_flag(fs_fd, "discard") < 0 || label_root(fs_fd, dirfd) < 0 ||
+		sys_fsconfig_create(fs_fd) < 0)
 		return error_set(err, ERR_PRECONDITION, errno, "cannot mount ext4");
 	fd = sys_fsmount(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	if (fd < 0)
@@ -135,7 +156,7 @@ int storage_make(int dirfd, const char *name, uint64_t bytes, int *ret_fd, struc
 	if (image_fd < 0)
 		return error_prefix(err, "disk limit");
 	loop_fd = loop_attach(image_fd, device, err);
-	fd = loop_fd < 0 ? -1 : mount_device(device, err);
+	fd = loop_fd < 0 ? -1 : mount_device(device, dirfd, err);
 	if (fd < 0 && loop_fd >= 0 && !fresh) {
 		/* Half of one, from a machine that stopped amid: what a pod has on disk may go. */
 		cleanup_close_fn(&loop_fd);

@@ -17,8 +17,9 @@
  * A file system that holds at least 'bytes' (and at most a sixteenth and 8 MiB more), as the
  * detached mount *ret_fd (nosuid, nodev), which the caller owns. It lies in the file 'name' of
  * 'dirfd'; one of the same size from before the machine was started anew is used again with what it
- * holds. The device goes with the last mount. Errors: ERR_PRECONDITION (the node has no loop
- * devices, no ext4, no mke2fs), ERR_EXHAUSTED (disk).
+ * holds. Under SELinux its root has the label of 'dirfd'. The device goes with the last mount.
+ * Errors: ERR_PRECONDITION (the node has no loop devices, no ext4, no mke2fs), ERR_EXHAUSTED
+ * (disk).
  */
 int storage_make(int dirfd, const char *name, uint64_t bytes, int *ret_fd, struct error *err);
 

@@ -12,7 +12,7 @@ if [ $# != 1 ]; then
 	exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)
-policy=$here/../../nodeagent/selinux/bulkhead.cil
+policy=$here/../../nodeagent/selinux
 mkdir -p "$1"
 cd "$1"
 
@@ -82,9 +82,10 @@ make_initrd() {
 
 load_policy() {
 	say "SELinux policy"
-	cp "$policy" "$here/guest/image.cil" root/tmp/
-	quietly policy.log chroot root semodule -n -i /tmp/bulkhead.cil -i /tmp/image.cil
-	rm -f root/tmp/bulkhead.cil root/tmp/image.cil
+	cp "$policy"/*.cil "$here/guest/image.cil" root/tmp/
+	quietly policy.log chroot root semodule -n -i /tmp/bulkhead-container.cil -i /tmp/bulkhead.cil \
+		-i /tmp/image.cil
+	rm -f root/tmp/*.cil
 	touch policy.stamp
 }
 
@@ -129,5 +130,5 @@ pack() {
 ! older tree.stamp "$here/root-tree.sh" || make_tree
 ! older vmlinux tree.stamp || unpack_kernel
 ! older initrd tree.stamp "$here/guest/initrd-init" || make_initrd
-! older policy.stamp tree.stamp "$policy" "$here/guest/image.cil" || load_policy
+! older policy.stamp tree.stamp "$policy"/*.cil "$here/guest/image.cil" || load_policy
 ! older root.img policy.stamp "$0" "$here"/guest/* || pack
