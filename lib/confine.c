@@ -307,7 +307,7 @@ static int landlock(const struct confine *c, struct error *err)
 		if (root_fd < 0)
 			return failed(err, "cannot open the root");
 	}
-	return landlock_restrict(c->files, root_fd, beneath, err);
+	return landlock_restrict(c->files, root_fd, beneath, c->flags & CONFINE_CONNECT_TCP, err);
 }
 
 /* Adds the rule for 'name': narrowed where the table says so, else for any arguments. */
@@ -375,6 +375,8 @@ static int filter_fill(scmp_filter_ctx filter, const struct confine *c, struct e
 		if (filter_allow(filter, c->syscalls[i], err) < 0)
 			return -1;
 	}
+	if ((c->flags & CONFINE_CONNECT_TCP) && filter_allow(filter, "connect", err) < 0)
+		return -1;
 	return filter_refuse(filter, c, err);
 }
 

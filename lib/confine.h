@@ -12,13 +12,14 @@
 #include "lib/error.h"
 #include "lib/landlock.h"
 
-#define CONFINE_KEEP_ROOT   1u  /* do not change the root directory */
-#define CONFINE_NO_NEWNET   2u  /* keep the network namespace (whoever talks to the network) */
-#define CONFINE_LOCK_MEMORY 4u  /* mlockall(2): holders of keys */
-#define CONFINE_ALLOW_DUMP  8u  /* stay dumpable (tests only) */
-#define CONFINE_WRITABLE    16u /* 'empty_root' stays writable: the one place to work in */
-#define CONFINE_JOIN_USERNS 32u /* enter 'userns_fd'; ids and capabilities are meant inside it */
-#define CONFINE_WITH_PARENT 64u /* SIGKILL when the parent dies; it may have died before */
+#define CONFINE_KEEP_ROOT   1u   /* do not change the root directory */
+#define CONFINE_NO_NEWNET   2u   /* keep the network namespace (whoever talks to the network) */
+#define CONFINE_LOCK_MEMORY 4u   /* mlockall(2): holders of keys */
+#define CONFINE_ALLOW_DUMP  8u   /* stay dumpable (tests only) */
+#define CONFINE_WRITABLE    16u  /* 'empty_root' stays writable: the one place to work in */
+#define CONFINE_JOIN_USERNS 32u  /* enter 'userns_fd'; ids and capabilities are meant inside it */
+#define CONFINE_WITH_PARENT 64u  /* SIGKILL when the parent dies; it may have died before */
+#define CONFINE_CONNECT_TCP 128u /* connect(2), of sockets that are there */
 
 struct confine {
 	uid_t uid; /* uid and gid to become, all supplementary groups dropped */
@@ -41,8 +42,8 @@ struct confine {
  * (asked for with CONFINE_JOIN_USERNS; the namespaces above do not belong to it), bounding set,
  * supplementary groups, gid, uid, capability sets (ambient and inheritable empty), no_new_privs,
  * not dumpable, Landlock (lib/landlock.h; with CONFINE_WRITABLE all but programs, sockets and
- * devices in the root), seccomp. Executable mappings are refused by the filter, so what is to be
- * loaded is loaded before.
+ * devices in the root; with CONFINE_CONNECT_TCP connections), seccomp. Executable mappings are
+ * refused by the filter, so what is to be loaded is loaded before.
  *
  * CONFINE_LOCK_MEMORY locks each page when it is first touched. Where RLIMIT_MEMLOCK cannot be
  * raised (no CAP_SYS_RESOURCE) that holds for what is mapped by now: allocate what will hold keys

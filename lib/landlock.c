@@ -59,7 +59,8 @@ static int rule_add(int ruleset_fd, int beneath_fd, uint64_t allowed, struct err
 	return 0;
 }
 
-int landlock_restrict(uint64_t anywhere, int beneath_fd, uint64_t beneath, struct error *err)
+int landlock_restrict(
+	uint64_t anywhere, int beneath_fd, uint64_t beneath, bool connect_tcp, struct error *err)
 {
 	const struct version *v = version_of(landlock_abi());
 	struct ruleset ruleset = { 0 };
@@ -68,7 +69,7 @@ int landlock_restrict(uint64_t anywhere, int beneath_fd, uint64_t beneath, struc
 	if (!v)
 		return 0;
 	ruleset.files = v->files & ~anywhere;
-	ruleset.net = NET_BIND_TCP | NET_CONNECT_TCP;
+	ruleset.net = NET_BIND_TCP | (connect_tcp ? 0 : NET_CONNECT_TCP);
 	ruleset.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
 	fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, v->size, 0);
 	if (fd < 0)

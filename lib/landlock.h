@@ -7,6 +7,7 @@
 #ifndef LIB_LANDLOCK_H
 #define LIB_LANDLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/error.h"
@@ -38,11 +39,12 @@ int landlock_abi(void);
 
 /*
  * Refuses from now on, as far as the kernel's version goes: every use of files but 'anywhere', and
- * but 'beneath' in what lies below 'beneath_fd' (-1: nothing; borrowed), to bind or connect TCP
- * sockets, to connect to abstract sockets and to signal processes that were not confined with it.
- * What is open already stays as it was opened. Needs no_new_privs. Without Landlock nothing
- * happens, and that is success.
+ * but 'beneath' in what lies below 'beneath_fd' (-1: nothing; borrowed), to bind TCP sockets and
+ * (unless 'connect_tcp') connect them, to connect to abstract sockets and to signal processes that
+ * were not confined with it. What is open already stays as it was opened. Needs no_new_privs.
+ * Without Landlock nothing happens, and that is success.
  */
-int landlock_restrict(uint64_t anywhere, int beneath_fd, uint64_t beneath, struct error *err);
+int landlock_restrict(
+	uint64_t anywhere, int beneath_fd, uint64_t beneath, bool connect_tcp, struct error *err);
 
 #endif

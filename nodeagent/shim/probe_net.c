@@ -46,6 +46,16 @@ static _Noreturn void tell(int fd, int kind, int value)
 
 /* ---- the child, confined ------------------------------------------------------------------- */
 
+/* The socket is there: a confined process makes none. */
+static void connect_to(const Bulkhead__V1__ProbePlan *plan)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)plan->port) };
+
+	inet_pton(AF_INET, plan->address, &to.sin_addr);
+	if (connect(SOCKET_FD, (const struct sockaddr *)&to, sizeof(to)) < 0)
+		tell(RESULT_FD, PROBE_NET_ERROR, errno);
+}
+
 static int request_send(const Bulkhead__V1__ProbePlan *plan)
 {
 	for (size_t at = 0; at < plan->request.len;) {
@@ -83,6 +93,7 @@ static _Noreturn void answer_read(void)
 
 static _Noreturn void talk(const struct job *job)
 {
+	connect_to(job->plan);
 	if (job->plan->request.len == 0)
 		tell(RESULT_FD, PROBE_NET_OK, 0);
 	if (request_send(job->plan) < 0)
@@ -104,24 +115,13 @@ static int descriptors_settle(int result_fd, int socket_fd)
 	return close_range(0, RESULT_FD - 1, 0) < 0 ? -1 : close_range(FIRST_FREE, ~0u, 0);
 }
 
-/* Nothing but the kernel has read anything of the container yet; a confined process may not
- * connect. */
-static void connect_to(const Bulkhead__V1__ProbePlan *plan)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)plan->port) };
-
-	inet_pton(AF_INET, plan->address, &to.sin_addr);
-	if (connect(SOCKET_FD, (const struct sockaddr *)&to, sizeof(to)) < 0)
-		tell(RESULT_FD, PROBE_NET_ERROR, errno);
-}
-
 static _Noreturn void child(const struct job *job)
 {
 	char root[4096];
 	struct confine confine = { .uid = job->uid,
 		.gid = job->uid,
 		.empty_root = root,
-		.flags = CONFINE_NO_NEWNET | CONFINE_WITH_PARENT };
+		.flags = CONFINE_NO_NEWNET | CONFINE_WITH_PARENT | CONFINE_CONNECT_TCP };
 	struct error err = { .code = ERR_NONE };
 	int sock;
 
@@ -135,7 +135,6 @@ static _Noreturn void child(const struct job *job)
 	sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0 || descriptors_settle(job->result_fd, sock) < 0)
 		tell(job->result_fd, PROBE_NET_SETUP, errno);
-	connect_to(job->plan);
 #ifndef BULKHEAD_WEAK_PROBER
 	if (confine_apply(&confine, &err) < 0)
 		tell(RESULT_FD, PROBE_NET_SETUP, err.sys);

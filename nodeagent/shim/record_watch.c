@@ -94,7 +94,9 @@ static void note(struct shim *shim, struct container *c, const struct seccomp_no
 	}
 	if (call.nr == SYS_bind)
 		call.port = port_read((pid_t)n->pid, call.args);
-	record_add(c->record, &call);
+	/* Still waiting, so what was read by its number was its own and no later process's. */
+	if (ioctl(c->listener.fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &n->id) == 0)
+		record_add(c->record, &call);
 }
 
 void record_save(struct shim *shim, struct container *c)

@@ -70,7 +70,19 @@ static struct told told(struct pod *p)
 
 /* ---- a server in the pod's network namespace ------------------------------------------------- */
 
-enum answer { SILENT, SLOW, ENDLESS, HEADERS, BODY, REDIRECT, UNAVAILABLE, GARBAGE, CLOSED, FINE };
+enum answer {
+	FULL,
+	SILENT,
+	SLOW,
+	ENDLESS,
+	HEADERS,
+	BODY,
+	REDIRECT,
+	UNAVAILABLE,
+	GARBAGE,
+	CLOSED,
+	FINE
+};
 
 static void answer_write(int fd, enum answer how)
 {
@@ -99,6 +111,18 @@ static void answer_write(int fd, enum answer how)
 	} while (how == ENDLESS || how == HEADERS || how == BODY);
 }
 
+/* A queue of one, which is taken: nobody else's connection comes about. */
+static _Noreturn void serve_nobody(int s, const struct sockaddr_in *at, int ready_fd)
+{
+	int c = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (listen(s, 0) < 0 || connect(c, (const struct sockaddr *)at, sizeof(*at)) < 0 ||
+		write(ready_fd, "r", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
 /* The child serves until it is killed. */
 static pid_t server_start(const struct pod *p, enum answer how)
 {
@@ -120,8 +144,11 @@ static pid_t server_start(const struct pod *p, enum answer how)
 		s = socket(AF_INET, SOCK_STREAM, 0);
 		setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		inet_pton(AF_INET, "127.0.0.1", &at.sin_addr);
-		if (bind(s, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(s, 8) < 0 ||
-			write(ready[1], "r", 1) != 1)
+		if (bind(s, (struct sockaddr *)&at, sizeof(at)) < 0)
+			_exit(1);
+		if (how == FULL)
+			serve_nobody(s, &at, ready[1]);
+		if (listen(s, 8) < 0 || write(ready[1], "r", 1) != 1)
 			_exit(1);
 		for (;;) {
 			int c = accept(s, NULL, NULL);
@@ -313,9 +340,8 @@ static void count_fds(pid_t pid, size_t *ret)
 	closedir(dir);
 }
 
-static void prober_has_no_rights(void **state)
+static void prober_check(struct pod *p, enum answer how)
 {
-	struct pod *p = *state;
 	struct probed q;
 	cleanup_free char *status = NULL;
 	cleanup_free char *group = NULL;
@@ -326,7 +352,7 @@ static void prober_has_no_rights(void **state)
 	probed_init(&q, p, BULKHEAD__V1__PROBE_KIND__PROBE_LIVENESS);
 	probe_http(&q);
 	q.plan.timeout = 10;
-	server = server_start(p, SILENT);
+	server = server_start(p, how);
 	container = box_start(p, &q.b);
 	prober = prober_find(p, container);
 	snprintf(path, sizeof(path), "/proc/%d/status", prober);
@@ -347,6 +373,16 @@ static void prober_has_no_rights(void **state)
 	assert_non_null(strstr(status, "NoNewPrivs:\t1"));
 	assert_non_null(strstr(group, "/main"));
 	assert_int_equal(fds, 2);
+}
+
+static void prober_has_no_rights(void **state)
+{
+	prober_check(*state, SILENT);
+}
+
+static void prober_has_none_while_it_connects(void **state)
+{
+	prober_check(*state, FULL);
 }
 
 /* ---- an agent that comes anew, refusals -------------------------------------------------------
@@ -411,6 +447,7 @@ int main(void)
 		pod_test(servers_of_every_kind),
 		pod_test(tcp_connects),
 		pod_test(prober_has_no_rights),
+		pod_test(prober_has_none_while_it_connects),
 		pod_test(state_is_kept_for_the_next_agent),
 		pod_test(refusals),
 	};

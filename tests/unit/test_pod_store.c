@@ -340,9 +340,9 @@ static void test_twice_is_refused(void **ret)
 }
 
 /*
- * kill -9 at 300 moments: what is listed is whole, and a start makes the rest disappear. How long an
- * add takes is the disk's affair: the moments spread over a span that grows while none is done in it
- * and shrinks while many are.
+ * kill -9 at 300 moments: what is listed is whole, and a start makes the rest disappear. How long
+ * an add takes is the disk's affair: the moments spread over a span that grows while none is done
+ * in it and shrinks while many are.
  */
 static void test_killed_at_any_moment(void **ret)
 {
