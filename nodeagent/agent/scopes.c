@@ -132,6 +132,9 @@ static int bus_open(struct scopes *scopes, struct error *err)
 		return 0;
 	scopes->bus = sd_bus_close_unref(scopes->bus);
 	jobs_forget(scopes);
+	/* Who heard of that may have asked again, and so opened it. */
+	if (scopes->bus)
+		return 0;
 	if (connect_any(&scopes->bus, err) < 0)
 		return -1;
 	r = sd_bus_match_signal_async(scopes->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER,
