@@ -296,16 +296,15 @@ void method_debug(struct agent *agent, struct call *call)
 {
 	const Bulkhead__V1__ExecStart *start =
 		((const Bulkhead__V1__ExecRequest *)call->message)->start;
+	const bool whole = start && start->debug && start->debug->image[0];
 	struct error err = { 0 };
-	struct pod *pod = NULL;
+	struct pod *pod = whole ? pods_find(agent->pods, start->project, start->pod) : NULL;
 
 	if (!start)
 		error_set(&err, ERR_INVALID, 0, "start: required");
-	else if (!start->debug || !start->debug->image[0])
+	else if (!whole)
 		error_set(&err, ERR_INVALID, 0, "start.debug.image: required");
-	else
-		pod = pods_find(agent->pods, start->project, start->pod);
-	if (err.code == ERR_NONE && !pod)
+	else if (!pod)
 		error_set(&err, ERR_NOT_FOUND, 0, "pod '%.253s' is not there in project '%.63s'",
 			start->pod, start->project);
 	if (!pod || debug(pod, call, start, &err) < 0)

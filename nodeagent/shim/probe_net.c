@@ -171,7 +171,8 @@ int probe_net_start(const struct sandbox *sandbox, const struct cgroup *cgroup,
 	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
 		return error_set(err, ERR_EXHAUSTED, errno, "cannot make a pipe");
 	read_fd = pair[0];
-	write_fd = job.result_fd = pair[1];
+	write_fd = pair[1];
+	job.result_fd = write_fd;
 	args.pidfd = (uint64_t)(uintptr_t)&pidfd;
 	if (group_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;

@@ -162,7 +162,8 @@ static int child_landlock_scope(const struct fixture *f)
 	if (other == 0) {
 		char c;
 
-		/* A parent's death is a signal, too, and Landlock keeps that one from it as well. */
+		/* A parent's death is a signal, too, and Landlock keeps that one from it as well.
+		 */
 		close(life[1]);
 		REQUIRE(setresuid(TEST_UID, TEST_UID, TEST_UID) == 0);
 		_exit(read(life[0], &c, 1) == 0 ? 0 : 1);
