@@ -39,13 +39,11 @@ static void no_delay(int fd)
 static void work(void)
 {
 	static unsigned char data[WORK];
-	static volatile unsigned sink;
 	unsigned hash = 2166136261;
 
 	for (size_t i = 0; i < sizeof(data); i++)
 		hash = (hash ^ data[i]) * 16777619;
 	data[hash % sizeof(data)] ^= 1;
-	sink = hash;
 }
 
 static void serve(int port)
