@@ -15,10 +15,12 @@ static int text_of(BIO *bio, int ok, char **ret, size_t *ret_size, struct error 
 {
 	char *data;
 	long size = ok ? BIO_get_mem_data(bio, &data) : 0;
-	char *text = size > 0 ? malloc((size_t)size) : NULL;
+	char *text = size > 0 ? malloc((size_t)size + 1) : NULL;
 
-	if (text)
+	if (text) {
 		memcpy(text, data, (size_t)size);
+		text[size] = '\0';
+	}
 	BIO_free(bio);
 	if (!text) {
 		ERR_clear_error();

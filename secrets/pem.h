@@ -10,7 +10,7 @@
 
 #define PEM_FILE_MAX 65536
 
-/* As text, released with envelope_wipe(). */
+/* As text of 'ret_size' bytes and a NUL, released with envelope_wipe(). */
 int pem_of_key(const EVP_PKEY *key, char **ret, size_t *ret_size, struct error *err);
 int pem_of_cert(X509 *cert, char **ret, size_t *ret_size, struct error *err);
 
