@@ -4,16 +4,16 @@
 VARIANT = $(MAKE) --no-print-directory -j2
 SAN_OPT := -O1 -g -fno-omit-frame-pointer
 
-# Address and undefined-behaviour sanitizers: all unit tests, root tests and corpora. The daemons
-# that confine themselves run unsanitised there (their filters forbid what a sanitizer's run time
-# does), so their code is covered by the tests that link it.
+# Address and undefined-behaviour sanitizers: all unit tests, corpora, and the root tests of the shim
+# and of what attacks it. The daemons that confine themselves run unsanitised (their filters forbid
+# what a sanitizer's run time does), so their code is covered by the tests that link it.
+ASAN_BINS := $(ALL_UNIT) $(filter $(B)/tests/priv/test_shim_%,$(PRIV_BINS)) $(PRIV_ESCAPES_BINS) $(FUZZ_REPLAYS)
 .PHONY: asan asan-build
 asan: setup-check
 	@$(VARIANT) B=build-asan OPT="$(SAN_OPT)" FORTIFY= SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" \
 		asan-build
-	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run.sh \
-		$(ALL_UNIT:$(B)/%=build-asan/%) $(FUZZ_REPLAYS:$(B)/%=build-asan/%)
-asan-build: $(ALL_UNIT) $(FUZZ_REPLAYS)
+	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run.sh $(ASAN_BINS:$(B)/%=build-asan/%)
+asan-build: $(ASAN_BINS)
 
 # Threads exist in bulkhead-api and the CLI only.
 .PHONY: tsan tsan-build

@@ -239,7 +239,8 @@ static int env_build(struct launch *l, struct error *err)
 
 	if (!env)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make the environment");
-	memcpy(env, l->plan->env, n * sizeof(*env));
+	if (n > 0)
+		memcpy(env, l->plan->env, n * sizeof(*env));
 	if (!env_find(env, "HOME") && asprintf(&env[n++], "HOME=%s", l->user.home) < 0)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make the environment");
 	if (!env_find(env, "PATH"))

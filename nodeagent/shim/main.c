@@ -158,5 +158,6 @@ int main(int argc, char **argv)
 		log_error("%s", err.text);
 		return err.code == ERR_INVALID ? 2 : 1;
 	}
+	link_close(&shim);
 	return 0;
 }

@@ -298,6 +298,7 @@ static size_t count_fds(pid_t pid)
 	return n;
 }
 
+#ifndef __SANITIZE_ADDRESS__ /* its own memory is ten times that */
 static void it_stays_small(void **state)
 {
 	struct pod *p = *state;
@@ -329,6 +330,7 @@ static void it_stays_small(void **state)
 	if (private_kib(p->shim) > kib + 256)
 		fail_msg("grew from %ld to %ld KiB", kib, private_kib(p->shim));
 }
+#endif
 
 int main(void)
 {
@@ -341,7 +343,9 @@ int main(void)
 		pod_test(signals_do_not_end_it),
 		pod_test(killed_shim_takes_its_containers_down),
 		pod_test(destroy_leaves_nothing),
+#ifndef __SANITIZE_ADDRESS__
 		pod_test(it_stays_small),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

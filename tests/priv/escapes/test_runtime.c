@@ -138,6 +138,7 @@ static void a_working_directory_does_not_lead_out(void **state)
 	struct pod *p = *state;
 	char cwd[64];
 	struct box b;
+	cleanup_free char *text = NULL;
 
 	pod_up(p);
 	box_init(&b, p, "main");
@@ -154,7 +155,8 @@ static void a_working_directory_does_not_lead_out(void **state)
 	/* What leads up stays inside. */
 	snprintf(cwd, sizeof(cwd), "/data/../../../..");
 	box_args(&b, "pwd", NULL);
-	assert_string_equal(box_run(p, &b, NULL), "/\n");
+	text = box_run(p, &b, NULL);
+	assert_string_equal(text, "/\n");
 }
 
 /* The same, once the container itself has put a link where its working directory was. */

@@ -117,11 +117,13 @@ static void neighbour_works(struct pod *p, uint32_t restart)
 {
 	struct box b;
 	struct ending e;
+	cleanup_free char *text = NULL;
 
 	box_init(&b, p, "main");
 	b.plan.restart = restart;
 	box_shell(&b, "x=$(echo works); echo $x");
-	assert_string_equal(box_run(p, &b, &e), "works\n");
+	text = box_run(p, &b, &e);
+	assert_string_equal(text, "works\n");
 	assert_int_equal(e.code, 0);
 }
 
