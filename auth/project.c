@@ -175,11 +175,13 @@ int project_vnid_check(const char *name, uint32_t vnid, struct error *err)
 	if (is_default)
 		return error_set(err, ERR_INVALID, 0,
 			"project 'default': must have VNID 0, not %" PRIu32, vnid);
-	if (vnid >= PROJECT_VNID_FIRST && vnid <= PROJECT_VNID_MAX)
+	if (vnid == PROJECT_VNID_DEFAULT ||
+		(vnid >= PROJECT_VNID_FIRST && vnid <= PROJECT_VNID_MAX))
 		return 0;
 	return error_set(err, ERR_INVALID, 0,
-		"project '%s': VNID %" PRIu32 " is not its to have; it must be %u to %u", name,
-		vnid, PROJECT_VNID_FIRST, PROJECT_VNID_MAX);
+		"project '%s': VNID %" PRIu32 " is not its to have; it must be %u to %u, or 0 "
+		"for a global one",
+		name, vnid, PROJECT_VNID_FIRST, PROJECT_VNID_MAX);
 }
 
 int project_block_of(const struct project_range *uids, uint32_t *ret, struct error *err)

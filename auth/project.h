@@ -80,7 +80,7 @@ int project_facts_parse(const char *name, const char *uid_range, const char *mcs
  */
 int project_name_check(const char *name, struct error *err);
 
-/* A VNID that a project may have: 0 only for "default", 10 .. 2^24-1 for every other. */
+/* A VNID that a project may have: 10 .. 2^24-1, or 0 when it is global, as "default" always is. */
 int project_vnid_check(const char *name, uint32_t vnid, struct error *err);
 
 #endif

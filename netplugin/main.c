@@ -211,6 +211,7 @@ static int loop(struct netd *netd, struct error *err)
 		flow_sync_run(netd->flows, !netd->adopted);
 		state_run(netd);
 		sync_run(netd);
+		projects_run(netd);
 		if (connector_is_gone())
 			return error_set(err, ERR_INTERNAL, 0, "the connector is gone");
 		wait_for_more(netd);

@@ -38,6 +38,13 @@ struct netd_sync {
 	uint32_t removed;
 };
 
+/* A NET_PROJECTS that is being carried out. */
+struct netd_projects {
+	uint32_t serial; /* 0: none */
+	long long deadline;
+	uint64_t seq; /* of the flows it changed; 0: of none */
+};
+
 struct netd {
 	struct netd_config config;
 	struct ipam *ipam;
@@ -52,6 +59,7 @@ struct netd {
 	bool adopted;          /* what OVSDB knows is in 'endpoints' */
 	unsigned db_seqno;     /* last looked at */
 	struct netd_sync sync;
+	struct netd_projects projects;
 	bool state_sent;
 	bool state_ready;
 	char state_reason[ERROR_TEXT_SIZE];
@@ -87,6 +95,9 @@ void unplug_answer(
 
 /* Answers the NET_SYNC under way when nothing is left to do for it, or its time is over. */
 void sync_run(struct netd *netd);
+
+/* Answers the NET_PROJECTS under way when the switch has it, or its time is over. */
+void projects_run(struct netd *netd);
 
 /* Tells the agent the state, when it changed. */
 void state_run(struct netd *netd);

@@ -343,6 +343,69 @@ void sync_run(struct netd *netd)
 	sync_answer(netd, &err);
 }
 
+/* ---- NET_PROJECTS -------------------------------------------------------------------------- */
+
+static void projects_answer(struct netd *netd, const struct error *err)
+{
+	Bulkhead__V1__NetProjectsSet message = BULKHEAD__V1__NET_PROJECTS_SET__INIT;
+	Bulkhead__V1__Error error;
+
+	if (err->code != ERR_NONE) {
+		ipc_error_pack(err, &error);
+		message.error = &error;
+	}
+	send_to_agent(netd, IPC_NET_PROJECTS_SET, netd->projects.serial, &message.base);
+	netd->projects = (struct netd_projects){ 0 };
+}
+
+static int on_projects(
+	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
+{
+	const Bulkhead__V1__NetProjects *message = (const void *)base;
+	struct endpoint *endpoint;
+
+	if (netd->projects.serial)
+		return error_set(
+			err, ERR_INVALID, 0, "a second NET_PROJECTS before the first is answered");
+	netd->projects.serial = frame->serial;
+	netd->projects.deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
+	for (size_t i = 0; i < message->n_projects; i++) {
+		const Bulkhead__V1__NetProject *project = message->projects[i];
+
+		if (project->vnid > VNID_MAX)
+			return error_set(err, ERR_INVALID, 0, "vnid: %u is over the limit of %u",
+				project->vnid, VNID_MAX);
+		HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+		{
+			if (strcmp(endpoint->record.project, project->name) != 0 ||
+				endpoint->record.vnid == project->vnid)
+				continue;
+			apply_vnid(netd, endpoint, project->vnid);
+			if (endpoint->flow_seq > netd->projects.seq)
+				netd->projects.seq = endpoint->flow_seq;
+		}
+	}
+	return 0;
+}
+
+void projects_run(struct netd *netd)
+{
+	enum flow_state state = FLOW_INSTALLED;
+	struct error err = { 0 };
+
+	if (!netd->projects.serial)
+		return;
+	if (netd->projects.seq)
+		state = flow_sync_state(netd->flows, netd->projects.seq, &err);
+	if (state == FLOW_PENDING && time_msec() < netd->projects.deadline) {
+		poll_timer_wait_until(netd->projects.deadline);
+		return;
+	}
+	if (state == FLOW_PENDING)
+		error_set(&err, ERR_UNAVAILABLE, 0, "the switch has not taken the flows");
+	projects_answer(netd, &err);
+}
+
 /* ---- frames and state ---------------------------------------------------------------------- */
 
 static const struct {
@@ -353,6 +416,7 @@ static const struct {
 	{ IPC_NET_PLUG, on_plug },
 	{ IPC_NET_UNPLUG, on_unplug },
 	{ IPC_NET_SYNC, on_sync },
+	{ IPC_NET_PROJECTS, on_projects },
 };
 
 int plug_frame(struct netd *netd, struct ipc_frame *frame, struct error *err)

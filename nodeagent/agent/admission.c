@@ -92,7 +92,6 @@ static int project_find(const struct admission *a, const K8sPod *asked, Bulkhead
 		edit_string(&file->uid_range, row->uid_range, err) < 0 ||
 		edit_string(&file->mcs, row->mcs, err) < 0)
 		return error_prefix(err, "project '%s'", row->name);
-	file->vnid = row->vnid;
 	return 0;
 }
 
@@ -214,7 +213,6 @@ static int plan_check(const struct admission *a, const struct project_facts *pro
 	struct plan_pod plan = {
 		.pod = file->pod,
 		.project = *project,
-		.vnid = file->vnid,
 		/* Any slice: which one it gets is settled later. */
 		.slice =
 			spec->has_hostusers && spec->hostusers ? 0 : a->agent->config->userns_start,

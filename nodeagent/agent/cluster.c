@@ -8,6 +8,7 @@
 #include "nodeagent/agent/agent.h"
 #include "nodeagent/agent/cluster_cache.h"
 #include "nodeagent/agent/daemon.h"
+#include "nodeagent/agent/netd.h"
 #include "nodeagent/agent/node.h"
 #include "nodeagent/agent/quotas.h"
 #include "nodeagent/agent/pending.h"
@@ -68,6 +69,8 @@ static int on_frame(
 			(const Bulkhead__V1__ClusterDelta *)message, &complete, err);
 	if (r == 0 && complete) {
 		node_kick(cluster->agent->node);
+		if (cluster->agent->netd)
+			netd_projects_kick(cluster->agent->netd);
 		if (cluster->agent->quotas)
 			quotas_kick(cluster->agent->quotas);
 	}

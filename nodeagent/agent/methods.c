@@ -78,6 +78,7 @@ TARGET(delete_quota, Bulkhead__V1__DeleteQuotaRequest, r->project, r->name)
 TARGET(create_project, Bulkhead__V1__CreateProjectRequest, NULL, r->name)
 TARGET(list_projects, Bulkhead__V1__ListProjectsRequest, NULL, r->name)
 TARGET(delete_project, Bulkhead__V1__DeleteProjectRequest, NULL, r->name)
+TARGET(move_projects, Bulkhead__V1__MoveProjectsRequest, NULL, r->n_projects ? r->projects[0] : "")
 TARGET(list_nodes, Bulkhead__V1__ListNodesRequest, NULL, r->name)
 TARGET(import_image, Bulkhead__V1__ImportImageRequest, NULL, r->name)
 TARGET(remove_image, Bulkhead__V1__RemoveImageRequest, NULL, r->name)
@@ -108,6 +109,8 @@ static const struct method methods[] = {
 		method_create_project),
 	ROW("ListProjects", list_projects, "list", "projects", list_projects, true,
 		method_list_projects),
+	ROW("MoveProjects", move_projects, "update", "projects", move_projects, false,
+		method_move_projects),
 	ROW("DeleteProject", delete_project, "delete", "projects", delete_project, false,
 		method_delete_project),
 	ROW("PutSecret", put_secret, "create", "secrets", put_secret, false, method_put_secret),

@@ -148,6 +148,61 @@ void method_list_projects(struct agent *agent, struct call *call)
 	call_reply(call, &response.base, true);
 }
 
+/* ---- networks ------------------------------------------------------------------------------ */
+
+static void on_moved(
+	void *user, const Bulkhead__V1__ClusterTxnReply *reply, const struct error *err)
+{
+	Bulkhead__V1__MoveProjectsResponse response = BULKHEAD__V1__MOVE_PROJECTS_RESPONSE__INIT;
+	struct error missing = { 0 };
+
+	if (!err && !reply->project) {
+		error_set(&missing, ERR_INTERNAL, 0, "bulkhead-clusterd did not say the project");
+		err = &missing;
+	}
+	if (err) {
+		call_fail(user, err);
+		return;
+	}
+	response.epoch = reply->project->moved;
+	call_reply(user, &response.base, true);
+}
+
+static int check_move(const struct agent *agent, const Bulkhead__V1__MoveProjectsRequest *request,
+	struct error *err)
+{
+	if (request->to[0] && need_project(agent, request->to, err) < 0)
+		return -1;
+	for (size_t i = 0; i < request->n_projects; i++) {
+		if (need_project(agent, request->projects[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void method_move_projects(struct agent *agent, struct call *call)
+{
+	const Bulkhead__V1__MoveProjectsRequest *request =
+		(const Bulkhead__V1__MoveProjectsRequest *)call->message;
+	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
+	Bulkhead__V1__ClusterMove move = BULKHEAD__V1__CLUSTER_MOVE__INIT;
+	struct error err = { 0 };
+
+	if (check_move(agent, request, &err) < 0) {
+		call_fail(call, &err);
+		return;
+	}
+	/* The same numbers; clusterd refuses others. */
+	move.kind = (Bulkhead__V1__ClusterMoveTo)request->kind;
+	move.projects = request->projects;
+	move.n_projects = request->n_projects;
+	move.to = request->to;
+	txn.move = &move;
+	change(call, &txn, on_moved);
+}
+
+/* ---- deleting ------------------------------------------------------------------------------ */
+
 static void on_deleted_project(
 	void *user, const Bulkhead__V1__ClusterTxnReply *reply, const struct error *err)
 {

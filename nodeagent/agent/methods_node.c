@@ -82,6 +82,8 @@ static void fill_own(const struct agent *agent, struct node_view *view)
 	view->info.selinux = borrow(selinux_name());
 	view->info.datapath = net ? net->datapath : view->info.datapath;
 	view->info.pods = (uint32_t)pods_count(agent->pods);
+	if (netd_projects_epoch(agent->netd) > view->info.network_epoch)
+		view->info.network_epoch = netd_projects_epoch(agent->netd);
 	fill_condition(agent, view);
 }
 
@@ -120,6 +122,7 @@ static void node_fill(const struct call *call, const Bulkhead__V1__ClusterNode *
 	if (row && all) {
 		view->info.address = row->address;
 		view->info.subnet = row->subnet;
+		view->info.network_epoch = row->network_epoch;
 		view->info.created_at = row->created_at;
 	}
 	if (own && all) {

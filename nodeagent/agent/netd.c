@@ -10,6 +10,7 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/cluster.h"
 #include "nodeagent/agent/daemon.h"
 #include "nodeagent/agent/node.h"
 #include "nodeagent/agent/ovs.h"
@@ -27,6 +28,11 @@ struct netd {
 	bool syncing;  /* it was sent */
 	uint32_t sync; /* its serial */
 	sd_event_source *sync_timer;
+	struct {
+		uint32_t serial; /* of the NET_PROJECTS under way; 0: none */
+		int64_t asked;   /* epoch of what was sent last; -1: nothing on this connection */
+		int64_t epoch;   /* up to which the switch has it */
+	} projects;
 	struct pending_list requests;
 };
 
@@ -47,13 +53,93 @@ static int port_check(const Bulkhead__V1__NetPlugged *port, struct error *err)
 	return error_set(err, ERR_INVALID, 0, "a port came without an IP address");
 }
 
-/* ---- NET_SYNC ------------------------------------------------------------------------------ */
-
 static void sync_later(struct netd *netd)
 {
 	sd_event_source_set_time(netd->sync_timer, monotonic_usec() + SYNC_RETRY_USEC);
 	sd_event_source_set_enabled(netd->sync_timer, SD_EVENT_ONESHOT);
 }
+
+/* ---- NET_PROJECTS -------------------------------------------------------------------------- */
+
+static int64_t epoch_now(const struct cluster *cluster)
+{
+	const Bulkhead__V1__ClusterProject *project;
+	int64_t epoch = 0;
+
+	for (size_t i = 0; (project = cluster_project_at(cluster, i)); i++)
+		epoch = project->moved > epoch ? project->moved : epoch;
+	return epoch;
+}
+
+/* Those that have pods here. */
+static int projects_send(struct netd *netd, struct error *err)
+{
+	const struct cluster *cluster = netd->agent->cluster;
+	const Bulkhead__V1__ClusterProject *project;
+	Bulkhead__V1__NetProjects message = BULKHEAD__V1__NET_PROJECTS__INIT;
+	cleanup_free Bulkhead__V1__NetProject *rows = NULL;
+	cleanup_free Bulkhead__V1__NetProject **list = NULL;
+	size_t len = 0;
+
+	while (cluster_project_at(cluster, len))
+		len++;
+	rows = calloc(len + 1, sizeof(*rows));
+	list = calloc(len + 1, sizeof(Bulkhead__V1__NetProject *));
+	if (!rows || !list)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a list of projects");
+	for (size_t i = 0; (project = cluster_project_at(cluster, i)); i++) {
+		Bulkhead__V1__NetProject *row = &rows[message.n_projects];
+
+		if (!pods_use_project(netd->agent->pods, project->name))
+			continue;
+		bulkhead__v1__net_project__init(row);
+		row->name = project->name;
+		row->vnid = project->vnid;
+		list[message.n_projects++] = row;
+	}
+	message.projects = list;
+	return daemon_send(netd->daemon, IPC_NET_PROJECTS, &message.base, NULL, 0,
+		&netd->projects.serial, err);
+}
+
+/* NET_SYNC says the same of a connection that is new. */
+void netd_projects_kick(struct netd *netd)
+{
+	int64_t epoch = epoch_now(netd->agent->cluster);
+	struct error err = { 0 };
+
+	if (!netd->synced || netd->projects.serial || epoch <= netd->projects.asked)
+		return;
+	if (projects_send(netd, &err) < 0) {
+		log_error("cannot tell netd the projects' networks: %s", err.text);
+		sync_later(netd);
+		return;
+	}
+	netd->projects.asked = epoch;
+}
+
+static void on_projects_set(struct netd *netd, const Bulkhead__V1__NetProjectsSet *set)
+{
+	struct error why = { 0 };
+
+	netd->projects.serial = 0;
+	if (ipc_error_unpack(set->error, &why) < 0) {
+		log_warning("the projects' networks are not as they should be: %s", why.text);
+		netd->projects.asked = -1;
+		sync_later(netd);
+		return;
+	}
+	netd->projects.epoch = netd->projects.asked;
+	netd_projects_kick(netd);
+	node_kick(netd->agent->node);
+}
+
+int64_t netd_projects_epoch(const struct netd *netd)
+{
+	return netd->projects.epoch;
+}
+
+/* ---- NET_SYNC ------------------------------------------------------------------------------ */
 
 static int send_sync(struct netd *netd, struct error *err)
 {
@@ -88,6 +174,7 @@ static int on_sync_timer(sd_event_source *source, uint64_t usec, void *user)
 	(void)source;
 	(void)usec;
 	sync_if_due(user);
+	netd_projects_kick(user);
 	return 0;
 }
 
@@ -108,6 +195,7 @@ static int on_synced(struct netd *netd, const Bulkhead__V1__NetSynced *synced, s
 	netd->synced = true;
 	log_info("netd has %zu ports and removed %u", synced->n_ports, synced->removed);
 	pods_net_synced(netd->agent->pods, synced);
+	netd_projects_kick(netd);
 	node_kick(netd->agent->node);
 	return 0;
 }
@@ -172,6 +260,11 @@ static int on_frame(
 	if (frame->type == IPC_NET_UNPLUGGED)
 		return answer(netd, frame, ((const Bulkhead__V1__NetUnplugged *)message)->error,
 			NULL, err);
+	if (frame->type == IPC_NET_PROJECTS_SET) {
+		if (netd->projects.serial && frame->reply_to == netd->projects.serial)
+			on_projects_set(netd, (const Bulkhead__V1__NetProjectsSet *)message);
+		return 0;
+	}
 	if (netd->syncing && frame->reply_to == netd->sync)
 		return on_synced(netd, (const Bulkhead__V1__NetSynced *)message, err);
 	return 0;
@@ -185,6 +278,8 @@ static void on_lost(void *user, const struct error *err)
 
 	netd->synced = false;
 	netd->syncing = false;
+	netd->projects.serial = 0;
+	netd->projects.asked = -1;
 	if (netd->state)
 		netd->state->ready = false;
 	while ((request = (struct request *)pending_take_any(&netd->requests))) {
@@ -206,6 +301,7 @@ int netd_new(struct netd **ret, struct agent *agent, struct error *err)
 	if (!netd)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start bulkhead-netd");
 	netd->agent = agent;
+	netd->projects.asked = -1;
 	r = sd_event_add_time(agent->event, &netd->sync_timer, CLOCK_MONOTONIC, UINT64_MAX, 0,
 		on_sync_timer, netd);
 	if (r >= 0)

@@ -27,6 +27,14 @@ bool netd_ready(const struct netd *netd);
 /* Whether the ports it has are known. Once they are they stay so until it is lost. */
 bool netd_synced(const struct netd *netd);
 
+/*
+ * Projects moved between networks, as the cluster's rows have it: tells netd, when it is not told
+ * already. The epoch ('moved' of a project) up to which the switch has all of it; 0 before it is
+ * known to have any.
+ */
+void netd_projects_kick(struct netd *netd);
+int64_t netd_projects_epoch(const struct netd *netd);
+
 /* Why the daemon is away; NULL while it runs. Borrowed. */
 const char *netd_away(const struct netd *netd);
 

@@ -97,6 +97,15 @@ static bool same_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *
 	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
+/* What the switch has is not known before netd has said so: then the row says what it had. */
+static int64_t network_epoch(const struct node *node, const Bulkhead__V1__ClusterNode *row)
+{
+	int64_t had = row ? row->network_epoch : 0;
+	int64_t has = netd_projects_epoch(node->agent->netd);
+
+	return has > had ? has : had;
+}
+
 static bool row_is_right(const struct node *node)
 {
 	const Bulkhead__V1__ClusterNode *row = node_row(node);
@@ -104,7 +113,8 @@ static bool row_is_right(const struct node *node)
 
 	return row && row->subnet[0] && strcmp(row->address, node->address) == 0 &&
 	       same_bytes(&row->sealing_key, &hello->sealing_key) &&
-	       same_bytes(&row->sealing_key_signature, &hello->sealing_key_signature);
+	       same_bytes(&row->sealing_key_signature, &hello->sealing_key_signature) &&
+	       row->network_epoch == network_epoch(node, row);
 }
 
 /* Each step is taken when the one before is seen in the database. */
@@ -164,6 +174,7 @@ static void put_row(struct node *node)
 	row.address = node->address;
 	row.sealing_key = secretd_hello(node->agent->secretd)->sealing_key;
 	row.sealing_key_signature = secretd_hello(node->agent->secretd)->sealing_key_signature;
+	row.network_epoch = network_epoch(node, node_row(node));
 	txn.put_node = &row;
 	change(node, &txn);
 }

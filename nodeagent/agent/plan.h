@@ -43,7 +43,6 @@ struct plan_node {
 struct plan_pod {
 	const K8sPod *pod; /* defaulted, admitted; metadata.uid is set */
 	struct project_facts project;
-	uint32_t vnid;
 	uint32_t slice;      /* first host id of its 65,536; 0 with hostUsers */
 	const char *address; /* pod IP; "" before the network is there */
 };

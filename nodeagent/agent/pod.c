@@ -91,7 +91,6 @@ struct plan_pod pod_plan(const struct pod *pod)
 {
 	struct plan_pod plan = {
 		.pod = pod->object,
-		.vnid = pod->file->vnid,
 		.slice = pod->file->slice,
 		.address = pod_net_address(pod),
 	};

@@ -302,6 +302,8 @@ void pod_net_want(struct pod *pod);
 void pod_net_kick(struct pod *pod);
 /* Whether its port is to be in NET_SYNC. */
 bool pod_net_lives(const struct pod *pod);
+/* Of its project, as the cluster has it now; UINT32_MAX: not known, and no VNID. */
+uint32_t pod_vnid(const struct pod *pod);
 /* Its own, or the node's; "" while it has none. Borrowed. */
 const char *pod_net_address(const struct pod *pod);
 /* Whether it has the network it asked for. */

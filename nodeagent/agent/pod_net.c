@@ -8,6 +8,8 @@
 #include "auth/pod_view.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
+#include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/cluster.h"
 #include "nodeagent/agent/netd.h"
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/timer.h"
@@ -94,6 +96,14 @@ static void on_plugged(void *user, const Bulkhead__V1__NetPlugged *plugged, cons
 	}
 }
 
+uint32_t pod_vnid(const struct pod *pod)
+{
+	const Bulkhead__V1__ClusterProject *project =
+		cluster_project(pod->pods->agent->cluster, pod->subject.project);
+
+	return project ? project->vnid : UINT32_MAX;
+}
+
 static void plug(struct pod *pod)
 {
 	struct netd *netd = pod->pods->agent->netd;
@@ -111,7 +121,7 @@ static void plug(struct pod *pod)
 	plug_message.pod_uid = (char *)(uintptr_t)pod->subject.uid;
 	plug_message.project = (char *)(uintptr_t)pod->subject.project;
 	plug_message.pod = (char *)(uintptr_t)pod->subject.pod;
-	plug_message.vnid = pod->file->vnid;
+	plug_message.vnid = pod_vnid(pod);
 	pod->net.stage = NET_PLUGGING;
 	if (!pod->times.network_start)
 		pod->times.network_start = monotonic_usec();

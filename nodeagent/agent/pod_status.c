@@ -348,7 +348,7 @@ static int describe(struct pod *pod, Bulkhead__V1__DescribePodResponse *r, struc
 {
 	if (pod_status_fill(pod, err) < 0)
 		return -1;
-	r->vnid = pod->file->vnid;
+	r->vnid = pod_vnid(pod);
 	r->uid_map = uid_map_text(pod);
 	if (!r->uid_map || edit_string(&r->mac, pod->net.mac, NULL) < 0 ||
 		edit_string(&r->port, pod->net.port, NULL) < 0 || describe_stages(pod, r) < 0 ||

@@ -151,7 +151,7 @@ static int sync_add(Bulkhead__V1__NetSync *sync, const struct pod *pod)
 		return -1;
 	bulkhead__v1__net_pod__init(row);
 	sync->pods[sync->n_pods++] = row;
-	row->vnid = pod->file->vnid;
+	row->vnid = pod_vnid(pod);
 	if (edit_string(&row->pod_uid, pod->subject.uid, NULL) < 0 ||
 		edit_string(&row->project, pod->subject.project, NULL) < 0)
 		return -1;

@@ -52,35 +52,51 @@ bool allocate_is_held(int64_t deleted_at, int64_t now, int64_t hold)
 	return __builtin_add_overflow(deleted_at, hold, &until) || now < until;
 }
 
+static bool is_taken(const struct allocate_owner *owner, int64_t now, int64_t hold)
+{
+	return !owner->deleted || allocate_is_held(owner->deleted_at, now, hold);
+}
+
+int allocate_vnid(const struct allocate_owner *owners, size_t len, int64_t now, int64_t hold,
+	uint32_t *ret, struct error *err)
+{
+	cleanup_free struct range *vnids = ranges_new(len, err);
+	size_t n = 0;
+
+	if (!vnids)
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (is_taken(&owners[i], now, hold))
+			vnids[n++] = (struct range){ owners[i].vnid, owners[i].vnid };
+	}
+	if (lowest_free(vnids, n, PROJECT_VNID_FIRST, PROJECT_VNID_MAX, ret) < 0)
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"no VNID is free: all from %u to %u are in use or held", PROJECT_VNID_FIRST,
+			PROJECT_VNID_MAX);
+	return 0;
+}
+
 int allocate_project(const struct allocate_owner *owners, size_t len, int64_t now, int64_t hold,
 	uint32_t *ret_block, uint32_t *ret_vnid, struct error *err)
 {
 	cleanup_free struct range *blocks = ranges_new(len, err);
-	cleanup_free struct range *vnids = ranges_new(len, err);
-	uint32_t block, vnid;
+	uint32_t block;
 	size_t n = 0;
 
-	if (!blocks || !vnids)
+	if (!blocks)
 		return -1;
 	for (size_t i = 0; i < len; i++) {
-		const struct allocate_owner *o = &owners[i];
-
-		if (o->deleted && !allocate_is_held(o->deleted_at, now, hold))
-			continue;
-		blocks[n] = (struct range){ o->block, o->block };
-		vnids[n++] = (struct range){ o->vnid, o->vnid };
+		if (is_taken(&owners[i], now, hold))
+			blocks[n++] = (struct range){ owners[i].block, owners[i].block };
 	}
 	if (lowest_free(blocks, n, 1, PROJECT_BLOCKS - 1, &block) < 0)
 		return error_set(err, ERR_EXHAUSTED, 0,
 			"no block of user ids is free: all %u are in use, or held for %" PRId64
 			" s after their project was deleted",
 			PROJECT_BLOCKS - 1, hold);
-	if (lowest_free(vnids, n, PROJECT_VNID_FIRST, PROJECT_VNID_MAX, &vnid) < 0)
-		return error_set(err, ERR_EXHAUSTED, 0,
-			"no VNID is free: all from %u to %u are in use or held", PROJECT_VNID_FIRST,
-			PROJECT_VNID_MAX);
+	if (allocate_vnid(owners, len, now, hold, ret_vnid, err) < 0)
+		return -1;
 	*ret_block = block;
-	*ret_vnid = vnid;
 	return 0;
 }
 

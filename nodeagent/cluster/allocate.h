@@ -39,6 +39,10 @@ bool allocate_is_held(int64_t deleted_at, int64_t now, int64_t hold);
 int allocate_project(const struct allocate_owner *owners, size_t len, int64_t now, int64_t hold,
 	uint32_t *ret_block, uint32_t *ret_vnid, struct error *err);
 
+/* The VNID alone. Errors: ERR_EXHAUSTED. */
+int allocate_vnid(const struct allocate_owner *owners, size_t len, int64_t now, int64_t hold,
+	uint32_t *ret, struct error *err);
+
 /*
  * The lowest network of 'host_bits' host bits in 'cluster' that overlaps none of 'taken', whatever
  * size those have. Errors: ERR_EXHAUSTED.

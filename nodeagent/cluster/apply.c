@@ -10,6 +10,7 @@
 #include "cluster/bulkhead-idl.h"
 #include "lib/cleanup.h"
 #include "nodeagent/cluster/allocate.h"
+#include "nodeagent/cluster/numbers.h"
 #include "proto/base64.h"
 #include "secrets/sealing_key.h"
 #include "smap.h"
@@ -23,50 +24,6 @@ struct step {
 };
 
 /* ---- projects ------------------------------------------------------------------------------ */
-
-/* All projects that are or were; the caller frees. */
-static struct allocate_owner *owners_of(struct ovsdb_idl *idl, size_t *ret_len)
-{
-	const struct bhrec_tombstone *tombstone;
-	const struct bhrec_project *project;
-	struct allocate_owner *owners = NULL;
-	size_t len = 0, room = 0;
-
-	BHREC_PROJECT_FOR_EACH(project, idl)
-	{
-		if (len == room)
-			owners = x2nrealloc(owners, &room, sizeof(*owners));
-		owners[len++] = (struct allocate_owner){
-			.block = (uint32_t)project->block,
-			.vnid = (uint32_t)project->vnid,
-		};
-	}
-	BHREC_TOMBSTONE_FOR_EACH(tombstone, idl)
-	{
-		if (len == room)
-			owners = x2nrealloc(owners, &room, sizeof(*owners));
-		owners[len++] = (struct allocate_owner){
-			.block = (uint32_t)tombstone->block,
-			.vnid = (uint32_t)tombstone->vnid,
-			.deleted = true,
-			.deleted_at = tombstone->deleted_at,
-		};
-	}
-	*ret_len = len;
-	return owners;
-}
-
-/* A tombstone goes when its numbers are given out again: there is at most one for each block. */
-static void remove_tombstones(struct ovsdb_idl *idl, uint32_t block, uint32_t vnid)
-{
-	const struct bhrec_tombstone *row;
-
-	BHREC_TOMBSTONE_FOR_EACH_SAFE(row, idl)
-	{
-		if (row->block == block || row->vnid == vnid)
-			bhrec_tombstone_delete(row);
-	}
-}
 
 static int insert_project(const struct step *s, uint32_t block, uint32_t vnid, struct error *err)
 {
@@ -101,11 +58,12 @@ static int create_project(const struct step *s, struct error *err)
 		return error_set(err, ERR_EXISTS, 0, "exists already");
 	if (strcmp(s->request->project, "default") == 0)
 		return insert_project(s, 0, PROJECT_VNID_DEFAULT, err);
-	owners = owners_of(idl, &len);
+	owners = numbers_owners(idl, &len);
 	if (allocate_project(
 		    owners, len, s->facts->now, s->facts->config->hold, &block, &vnid, err) < 0)
 		return APPLY_REFUSED;
-	remove_tombstones(idl, block, vnid);
+	numbers_block_taken(idl, block);
+	numbers_vnid_taken(idl, vnid);
 	return insert_project(s, block, vnid, err);
 }
 
@@ -316,14 +274,21 @@ static int put_node(const struct step *s, struct error *err)
 	base64_encode(key, node->sealing_key.data, node->sealing_key.len);
 	base64_encode(signature, node->sealing_key_signature.data, node->sealing_key_signature.len);
 	if (row && strcmp(row->address, node->address) == 0 && strcmp(row->sealing_key, key) == 0 &&
-		strcmp(row->sealing_key_signature, signature) == 0)
+		strcmp(row->sealing_key_signature, signature) == 0 &&
+		row->network_epoch == node->network_epoch)
 		return APPLY_IS_SO;
 	if (!row && insert_node(s, &row, err) < 0)
 		return APPLY_REFUSED;
 	bhrec_node_set_address(row, node->address);
 	bhrec_node_set_sealing_key(row, key);
 	bhrec_node_set_sealing_key_signature(row, signature);
+	bhrec_node_set_network_epoch(row, node->network_epoch);
 	return APPLY_WRITTEN;
+}
+
+static int move(const struct step *s, struct error *err)
+{
+	return apply_move(s->db, s->txn, s->request->txn->move, s->facts, err);
 }
 
 enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
@@ -337,6 +302,7 @@ enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
 		[REQUEST_PUT_NODE] = put_node,
 		[REQUEST_PUT_QUOTA] = put_quota,
 		[REQUEST_DELETE_QUOTA] = delete_quota,
+		[REQUEST_MOVE] = move,
 	};
 	const struct step step = { db, txn, request, facts };
 

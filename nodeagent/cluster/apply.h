@@ -29,6 +29,7 @@ struct apply_facts {
 	int64_t now;     /* seconds since 1970 */
 	const char *uid; /* that a new row gets */
 	bool maybe_done; /* an earlier try may have been committed: its answer was lost */
+	int64_t epoch;   /* that this try's transaction sets */
 };
 
 enum apply_result {
@@ -44,5 +45,12 @@ enum apply_result {
  */
 enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
 	const struct request *request, const struct apply_facts *facts, struct error *err);
+
+/*
+ * The part of it for moves between networks (move.c): all projects or none. A VNID that nobody has
+ * after it is held as a deleted project's would be.
+ */
+enum apply_result apply_move(struct database *db, struct ovsdb_idl_txn *txn,
+	const Bulkhead__V1__ClusterMove *move, const struct apply_facts *facts, struct error *err);
 
 #endif

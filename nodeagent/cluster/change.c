@@ -76,6 +76,7 @@ static bool try_once(struct change *c, struct database *db, struct error *err)
 	c->tries++;
 	c->seqno = database_seqno(db);
 	txn = database_begin(db, &c->epoch);
+	c->facts.epoch = c->epoch;
 	if (apply_request(db, txn, &c->request, &c->facts, err) != APPLY_WRITTEN) {
 		ovsdb_idl_txn_destroy(txn);
 		return true;
@@ -179,13 +180,14 @@ void change_reply(
 	const struct bhrec_secret *secret = NULL;
 	const struct bhrec_node *node = NULL;
 
-	if (r->kind == REQUEST_CREATE_PROJECT || r->kind == REQUEST_PUT_SECRET)
+	if (r->kind == REQUEST_CREATE_PROJECT || r->kind == REQUEST_PUT_SECRET ||
+		r->kind == REQUEST_MOVE)
 		project = database_project(db, r->project);
 	if (r->kind == REQUEST_PUT_SECRET && project)
 		secret = database_secret(db, project, r->name);
 	if (r->kind == REQUEST_PUT_NODE)
 		node = database_node(db, r->name);
-	if (r->kind == REQUEST_CREATE_PROJECT && project)
+	if (r->kind != REQUEST_PUT_SECRET && project)
 		reply->project = row_project(project);
 	if (secret)
 		row_secret(secret, &reply->secret, NULL);

@@ -21,6 +21,7 @@ static int check_kind(
 		{ REQUEST_PUT_NODE, txn->put_node != NULL },
 		{ REQUEST_PUT_QUOTA, txn->put_quota != NULL },
 		{ REQUEST_DELETE_QUOTA, txn->delete_quota[0] != '\0' },
+		{ REQUEST_MOVE, txn->move != NULL },
 	};
 	size_t given = 0;
 
@@ -173,6 +174,38 @@ static int check_delete_quota(struct request *r, struct error *err)
 	return set_both(r, r->txn->delete_quota, "delete_quota", err);
 }
 
+/* One that is moved: "default" is what all others reach. */
+static int check_moved(const char *name, struct error *err)
+{
+	if (strcmp(name, "default") == 0)
+		return error_set(err, ERR_PRECONDITION, 0,
+			"project 'default' is global, and stays so: every project reaches it");
+	if (name_is_dns_label(name))
+		return 0;
+	return error_set(err, ERR_INVALID, 0, "projects: '%.63s' is no project's name", name);
+}
+
+static int check_move(struct request *r, struct error *err)
+{
+	const Bulkhead__V1__ClusterMove *move = r->txn->move;
+
+	if (move->kind > BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_GLOBAL)
+		return error_set(err, ERR_INVALID, 0, "kind: %d is none", (int)move->kind);
+	if (move->n_projects == 0)
+		return error_set(err, ERR_INVALID, 0, "projects: name one at least");
+	if (move->n_projects > MOVE_PROJECTS_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0, "projects: %zu are more than %d at once",
+			move->n_projects, MOVE_PROJECTS_MAX);
+	if ((move->kind == BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_JOIN) != (move->to[0] != '\0'))
+		return error_set(err, ERR_INVALID, 0,
+			"to: a join, and nothing else, needs the project to join");
+	for (size_t i = 0; i < move->n_projects; i++) {
+		if (check_moved(move->projects[i], err) < 0)
+			return -1;
+	}
+	return set_project(r, move->projects[0], err);
+}
+
 static int check_put_node(struct request *r, struct error *err)
 {
 	const Bulkhead__V1__ClusterNode *node = r->txn->put_node;
@@ -203,6 +236,7 @@ static const struct kind {
 	[REQUEST_PUT_NODE] = { "node", check_put_node },
 	[REQUEST_PUT_QUOTA] = { "quota", check_put_quota },
 	[REQUEST_DELETE_QUOTA] = { "quota", check_delete_quota },
+	[REQUEST_MOVE] = { "project", check_move },
 };
 
 int request_error_prefix(const struct request *request, struct error *err)

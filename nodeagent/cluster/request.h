@@ -16,6 +16,7 @@
 #define SECRET_TYPE_DEFAULT "Opaque" /* where none is given, as in Kubernetes */
 #define NODE_ADDRESS_MAX    253
 #define OBJECT_NAME_SIZE    254 /* RFC 1123 subdomain and its NUL */
+#define MOVE_PROJECTS_MAX   1000
 
 enum request_kind {
 	REQUEST_CREATE_PROJECT,
@@ -25,12 +26,13 @@ enum request_kind {
 	REQUEST_PUT_NODE,
 	REQUEST_PUT_QUOTA,
 	REQUEST_DELETE_QUOTA,
+	REQUEST_MOVE,
 };
 
 struct request {
 	enum request_kind kind;
 	Bulkhead__V1__ClusterTxn *txn;   /* owned */
-	char project[PROJECT_NAME_SIZE]; /* of the project, or of the secret */
+	char project[PROJECT_NAME_SIZE]; /* of the project (the first of a move), or secret */
 	char name[OBJECT_NAME_SIZE];     /* of the secret or node */
 };
 

@@ -36,6 +36,7 @@ Bulkhead__V1__ClusterProject *row_project(const struct bhrec_project *row)
 	m->mcs = xstrdup(row->mcs);
 	m->created_at = row->created_at;
 	m->uid = xstrdup(row->uid);
+	m->moved = row->moved;
 	copy_quotas(row, m);
 	return m;
 }
@@ -115,6 +116,7 @@ int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, stru
 	m->subnet = xstrdup(row->subnet);
 	m->created_at = row->created_at;
 	m->uid = xstrdup(row->uid);
+	m->network_epoch = row->network_epoch;
 	*ret = m;
 	return 0;
 }

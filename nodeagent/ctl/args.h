@@ -66,6 +66,7 @@ struct args {
 	const char *cgroup_parent;
 	const char *cgroup_driver;
 	const char *hard;
+	const char *to;
 	const char *libexec_dir;
 	const char *bridge;
 	bool no_start;
@@ -115,6 +116,7 @@ enum {
 	ARG_WAIT,
 	ARG_IGNORE_NOT_FOUND,
 	ARG_FOR,
+	ARG_TO,
 	ARG_TIMEOUT,
 	ARG_DURATION,
 	ARG_POLICY,

@@ -210,7 +210,6 @@ static void plan(K8sPod *pod)
 		.resolv = resolv };
 	const struct plan_pod what = { .pod = pod,
 		.project = red,
-		.vnid = 10,
 		.slice = pod->spec->hostusers ? 0 : 268500992,
 		.address = "10.128.0.5" };
 	struct error err;

@@ -520,14 +520,14 @@ static void refusals_change_nothing(void **unused)
 	assert_int_equal(apply("Bad_Name", SLEEP, ALWAYS), -1);
 	assert_int_equal(rig.call_err.code, ERR_INVALID);
 	assert_int_equal(apply("web", SLEEP, ", \"hostname\": \"Bad_Name\""), -1);
-	/* A database that says so makes no pod run as root, or in everybody's network. */
+	/* A database that says so makes no pod run as root, or in no project's network. */
 	rig.project.uid_range = NAME("0/10000");
 	assert_int_equal(apply("web", SLEEP, ", \"hostUsers\": true"), -1);
 	assert_non_null(strstr(rig.call_err.text, "project 'red': its ids"));
 	rig.project.uid_range = NAME("1920000000/10000");
-	rig.project.vnid = 0;
+	rig.project.vnid = 9;
 	assert_int_equal(apply("web", SLEEP, ALWAYS), -1);
-	assert_non_null(strstr(rig.call_err.text, "VNID 0"));
+	assert_non_null(strstr(rig.call_err.text, "VNID 9"));
 	rig.project.vnid = 10;
 	assert_int_equal(apply("web", SLEEP,
 				 ", \"volumes\": [{\"name\": \"s\", \"secret\": "

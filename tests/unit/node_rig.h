@@ -132,6 +132,12 @@ void pods_kick(struct pods *pods)
 	fake.kicks++;
 }
 
+bool pods_use_project(const struct pods *pods, const char *project)
+{
+	(void)pods;
+	return strcmp(project, "default") != 0;
+}
+
 int pods_net_sync(const struct pods *pods, Bulkhead__V1__NetSync **ret, struct error *err)
 {
 	(void)pods;
@@ -296,6 +302,18 @@ static void say_net(bool ready)
 	assert_int_equal(say(&fake.netd, IPC_NET_STATE, 0, &net.base), 0);
 }
 
+static void say_projects_set(uint32_t serial, enum error_code code)
+{
+	Bulkhead__V1__NetProjectsSet set = BULKHEAD__V1__NET_PROJECTS_SET__INIT;
+	Bulkhead__V1__Error error = BULKHEAD__V1__ERROR__INIT;
+
+	error.code = code;
+	error.text = TEXT("the switch is slow");
+	set.error = code ? &error : NULL;
+	assert_int_equal(say(&fake.netd, IPC_NET_PROJECTS_SET, serial, &set.base), 0);
+}
+
+/* Success is followed by the projects' networks, which the switch takes. */
 static void say_synced(uint32_t serial, enum error_code code)
 {
 	Bulkhead__V1__NetSynced synced = BULKHEAD__V1__NET_SYNCED__INIT;
@@ -305,6 +323,8 @@ static void say_synced(uint32_t serial, enum error_code code)
 	error.text = TEXT("not yet");
 	synced.error = code ? &error : NULL;
 	assert_int_equal(say(&fake.netd, IPC_NET_SYNCED, serial, &synced.base), 0);
+	if (!code && fake.taken < fake.sent_len && fake.sent[fake.taken].type == IPC_NET_PROJECTS)
+		say_projects_set(next_sent()->serial, ERR_NONE);
 }
 
 static const char *reason(void)

@@ -82,7 +82,6 @@ static void fixture_init(struct fixture *f)
 		.stop_signal = S("") };
 	f->pod = (struct plan_pod){
 		.project = { .name = "red", .uids = { BLOCK, 10000 }, .mcs = "s0:c3,c2" },
-		.vnid = 10,
 		.slice = SLICE,
 		.address = "10.128.0.5"
 	};

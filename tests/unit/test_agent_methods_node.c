@@ -192,6 +192,12 @@ const Bulkhead__V1__NetState *netd_state(const struct netd *netd)
 	return NULL;
 }
 
+int64_t netd_projects_epoch(const struct netd *netd)
+{
+	(void)netd;
+	return 7;
+}
+
 size_t pods_count(const struct pods *pods)
 {
 	(void)pods;

@@ -120,6 +120,68 @@ static void netd_is_told_again_after_each_start(void **state)
 	assert_int_equal(fake.synced, 2);
 }
 
+static void say_moved(int64_t epoch, uint32_t vnid)
+{
+	Bulkhead__V1__ClusterDelta delta = BULKHEAD__V1__CLUSTER_DELTA__INIT;
+	Bulkhead__V1__ClusterProject project = BULKHEAD__V1__CLUSTER_PROJECT__INIT;
+	Bulkhead__V1__ClusterProject *projects = &project;
+
+	project.name = TEXT("red");
+	project.vnid = vnid;
+	project.moved = epoch;
+	delta.connected = true;
+	delta.projects = &projects;
+	delta.n_projects = 1;
+	assert_int_equal(say(&fake.clusterd, IPC_CLUSTER_DELTA, 0, &delta.base), 0);
+}
+
+static uint32_t expect_projects(uint32_t vnid)
+{
+	const struct sent *sent = expect_sent(IPC_NET_PROJECTS);
+	const Bulkhead__V1__NetProjects *message = (const Bulkhead__V1__NetProjects *)sent->message;
+
+	/* Not project default, which has no pod here. */
+	assert_int_equal(message->n_projects, 1);
+	assert_string_equal(message->projects[0]->name, "red");
+	assert_int_equal(message->projects[0]->vnid, vnid);
+	return sent->serial;
+}
+
+static void moves_are_told_one_after_the_other_and_reported(void **state)
+{
+	uint64_t end = monotonic_usec() + WAIT_USEC;
+	const struct sent *sent;
+	uint32_t serial;
+
+	(void)state;
+	make_ready();
+	say_moved(5, 20);
+	serial = expect_projects(20);
+	say_moved(8, 21);
+	assert_null(next_sent());
+	say_projects_set(serial + 100, ERR_NONE); /* of nobody's asking */
+	assert_int_equal(netd_projects_epoch(agent.netd), 0);
+	say_projects_set(serial, ERR_NONE);
+	assert_int_equal(netd_projects_epoch(agent.netd), 5);
+	serial = expect_projects(21);
+	/* What the switch has is told to the cluster. */
+	sent = expect_sent(IPC_CLUSTER_TXN);
+	assert_int_equal(
+		((const Bulkhead__V1__ClusterTxn *)sent->message)->put_node->network_epoch, 5);
+	/* What it did not take is tried again, and not reported. */
+	say_projects_set(serial, ERR_UNAVAILABLE);
+	assert_int_equal(netd_projects_epoch(agent.netd), 5);
+	while (fake.sent_len == fake.taken && monotonic_usec() < end)
+		assert_true(sd_event_run(agent.event, 100000) >= 0);
+	serial = expect_projects(21);
+	/* A netd that starts anew is told all again. */
+	lose(&fake.netd);
+	fake.netd.running = true;
+	say_net(true);
+	say_synced(expect_sent(IPC_NET_SYNC)->serial, ERR_NONE);
+	assert_int_equal(netd_projects_epoch(agent.netd), 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +190,7 @@ int main(void)
 		TEST(a_node_with_another_key_is_put_again),
 		TEST(the_database_may_go_and_come),
 		TEST(netd_is_told_again_after_each_start),
+		TEST(moves_are_told_one_after_the_other_and_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

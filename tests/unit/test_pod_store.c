@@ -88,7 +88,6 @@ static void sample_init(struct sample *s, const char *uid)
 	s->file.images = s->images;
 	s->file.n_images = 1;
 	s->file.slice = 131072;
-	s->file.vnid = 17;
 }
 
 static void add(const struct state *s, const char *uid)
@@ -125,7 +124,6 @@ static void test_round_trip(void **ret)
 	assert_int_equal(pod_store_read(s->dirfd, UID, &file, &read_progress, &err), 0);
 	assert_string_equal(file->pod->metadata->name, "web");
 	assert_int_equal(file->slice, 131072);
-	assert_int_equal(file->vnid, 17);
 	assert_null(read_progress);
 	bulkhead__v1__pod_file__free_unpacked(file, NULL);
 	progress.delete_at = 12345;

@@ -208,7 +208,7 @@ static void test_vnid(void **state)
 	} rows[] = {
 		{ "default", 0, true },
 		{ "default", 10, false },
-		{ "red", 0, false },
+		{ "red", 0, true }, /* global */
 		{ "red", 1, false },
 		{ "red", 9, false },
 		{ "red", 10, true },
@@ -242,7 +242,7 @@ static void test_numbers(void **state)
 		{ "red", "2000000000/10000", "s0:c3,c2", 10, 0 },
 		{ "red", "1000010000/10000", "s0:c1,c0", 10, 0 },
 		{ "red", "1000010000/10000", "s0", 10, 0 },
-		{ "red", "1000010000/10000", "s0:c3,c2", 0, 0 },
+		{ "red", "1000010000/10000", "s0:c3,c2", 0, 1 },
 		{ "red", "1000010000/10000", "s0:c3,c2", 1, 0 },
 		{ "red", "1000010000/10000", "s0:c3,c2", PROJECT_VNID_MAX + 1, 0 },
 	};

@@ -297,12 +297,121 @@ static void subnets_run_out(void **state)
 	assert_int_equal(daemon_stop(&small), 0);
 }
 
+/* ---- moves --------------------------------------------------------------------------------- */
+
+static unsigned move(Bulkhead__V1__ClusterMoveTo kind, const char *to, const char *const *names,
+	size_t len, char *text)
+{
+	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
+	Bulkhead__V1__ClusterMove m = BULKHEAD__V1__CLUSTER_MOVE__INIT;
+
+	m.kind = kind;
+	m.to = (char *)(uintptr_t)to;
+	m.projects = (char **)(uintptr_t)names;
+	m.n_projects = len;
+	txn.move = &m;
+	return daemon_do(&d, &txn, text);
+}
+
+static char *released(void)
+{
+	return lab_run("ovsdb-client --timeout=20 --format=csv --no-headings dump unix:%s/db.sock "
+		       "Bulkhead Released_VNID vnid | sort -n | tr '\\n' ' '",
+		lab.dir);
+}
+
+static void projects_move_between_networks(void **state)
+{
+	static const char *const both[] = { "m1", "m2" }, *const wrong[] = { "m1", "nobody" };
+	cleanup_free char *none = NULL, *two = NULL;
+	uint32_t first, second, fresh;
+	int64_t epoch;
+
+	(void)state;
+	assert_int_equal(daemon_create(&d, "m1", NULL), 0);
+	assert_int_equal(daemon_create(&d, "m2", NULL), 0);
+	first = project("project:m1")->vnid;
+	second = project("project:m2")->vnid;
+	assert_int_equal(project("project:m1")->moved, 0);
+	none = released();
+	assert_null(strstr(none, "1"));
+	/* Both at once, into blue's. */
+	assert_int_equal(move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_JOIN, "blue", both, 2, NULL), 0);
+	assert_int_equal(project("project:m1")->vnid, project("project:blue")->vnid);
+	assert_int_equal(project("project:m2")->vnid, project("project:blue")->vnid);
+	epoch = project("project:m1")->moved;
+	assert_true(epoch > 0 && project("project:m2")->moved == epoch);
+	assert_int_equal(project("project:blue")->moved, 0);
+	/* The same again is no change. */
+	assert_int_equal(move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_JOIN, "blue", both, 2, NULL), 0);
+	assert_int_equal(project("project:m1")->moved, epoch);
+	/* What they left is held, and what the move itself leaves is not given to another in it. */
+	assert_int_equal(move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_ISOLATE, "", both, 2, NULL), 0);
+	fresh = project("project:m1")->vnid;
+	assert_true(fresh > second && second > first);
+	assert_true(project("project:m2")->vnid > fresh);
+	assert_true(project("project:m1")->moved > epoch);
+	/* One that is alone keeps what it has. */
+	assert_int_equal(move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_ISOLATE, "", both, 1, NULL), 0);
+	assert_int_equal(project("project:m1")->vnid, fresh);
+	assert_int_equal(move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_GLOBAL, "", both, 2, NULL), 0);
+	assert_int_equal(project("project:m2")->vnid, 0);
+	two = released();
+	for (uint32_t vnid = first; vnid <= fresh + 1; vnid++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%u ", vnid);
+		if (!strstr(two, text))
+			fail_msg("%u is not held: %s", vnid, two);
+	}
+	/* All or none. */
+	REFUSED(ERR_NOT_FOUND, "project 'nobody' does not exist",
+		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_ISOLATE, "", wrong, 2, text_));
+	assert_int_equal(project("project:m1")->vnid, 0);
+}
+
+static void bad_moves_are_refused(void **state)
+{
+	static const char *const red[] = { "red" }, *const standard[] = { "red", "default" };
+	static const char *const bad[] = { "Red" };
+
+	(void)state;
+	REFUSED(ERR_INVALID, "projects: name one at least",
+		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_GLOBAL, "", red, 0, text_));
+	REFUSED(ERR_INVALID, "to: a join, and nothing else",
+		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_JOIN, "", red, 1, text_));
+	REFUSED(ERR_INVALID, "to: a join, and nothing else",
+		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_ISOLATE, "blue", red, 1, text_));
+	REFUSED(ERR_INVALID, "kind: 3 is none",
+		move((Bulkhead__V1__ClusterMoveTo)3, "", red, 1, text_));
+	REFUSED(ERR_PRECONDITION, "project 'default' is global",
+		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_ISOLATE, "", standard, 2, text_));
+	REFUSED(ERR_INVALID, "'Red' is no project's name",
+		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_GLOBAL, "", bad, 1, text_));
+	REFUSED(ERR_NOT_FOUND, "project 'nobody' does not exist",
+		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_JOIN, "nobody", red, 1, text_));
+}
+
+static void a_move_has_a_limit(void **state)
+{
+	cleanup_free const char **names = calloc(1001, sizeof(char *));
+
+	(void)state;
+	assert_non_null(names);
+	for (size_t i = 0; i < 1001; i++)
+		names[i] = "m1";
+	REFUSED(ERR_EXHAUSTED, "projects: 1001 are more than 1000 at once",
+		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_GLOBAL, "", names, 1001, text_));
+	assert_int_equal(
+		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_GLOBAL, "", names, 1000, NULL), 0);
+}
+
 /* Writers that know nothing of us: the schema stops them, or the agent hears of what they did. */
 static void other_writers_are_held_to_the_schema(void **state)
 {
 	cleanup_free char *twice = lab_transact(&lab,
-		"{\"op\":\"insert\",\"table\":\"Project\",\"row\":{\"name\":\"twice\",\"vnid\":11,"
-		"\"block\":77}}");
+		"{\"op\":\"insert\",\"table\":\"Project\",\"row\":{\"name\":\"twice\",\"vnid\":77,"
+		"\"block\":2}}");
 	cleanup_free char *dangling =
 		lab_transact(&lab, "{\"op\":\"insert\",\"table\":\"Secret\",\"row\":{\"name\":"
 				   "\"s\",\"project\":[\"uuid\","
@@ -438,6 +547,9 @@ int main(void)
 		cmocka_unit_test(held_numbers_come_back),
 		cmocka_unit_test(nodes_get_the_lowest_subnets),
 		cmocka_unit_test(subnets_run_out),
+		cmocka_unit_test(projects_move_between_networks),
+		cmocka_unit_test(bad_moves_are_refused),
+		cmocka_unit_test(a_move_has_a_limit),
 		cmocka_unit_test(other_writers_are_held_to_the_schema),
 		cmocka_unit_test(others_changes_are_told),
 		cmocka_unit_test(a_large_snapshot_comes_in_pieces),
