@@ -293,6 +293,24 @@ void flow_set_have(struct flow_set *set, const struct ofputil_flow_stats *stats)
 	entry_judge(set, entry);
 }
 
+char *flow_set_describe(const struct flow_set *set)
+{
+	const struct flow_entry *entry;
+	char *match, *text;
+
+	if (ovs_list_is_empty(&set->dirty))
+		return xstrdup("none");
+	entry = CONTAINER_OF(ovs_list_front(&set->dirty), struct flow_entry, dirty_node);
+	match = minimatch_to_string(&entry->match, NULL, entry->priority);
+	text = xasprintf("%s table=%u,%s",
+		!entry->have.present   ? "missing"
+		: !entry->want.present ? "foreign"
+				       : "changed",
+		entry->table, match);
+	free(match);
+	return text;
+}
+
 size_t flow_set_differences(const struct flow_set *set)
 {
 	return set->dirty_len;

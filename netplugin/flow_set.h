@@ -32,6 +32,10 @@ void flow_set_forget(struct flow_set *set);
 /* The switch holds this flow too (a row of a dump). */
 void flow_set_have(struct flow_set *set, const struct ofputil_flow_stats *stats);
 
+/* One flow that differs, as "missing table=80,reg0=0xa", "foreign ..." or "changed ..."; to be
+ * freed. */
+char *flow_set_describe(const struct flow_set *set);
+
 /* Number of flows that differ, and of those wanted. */
 size_t flow_set_differences(const struct flow_set *set);
 size_t flow_set_wanted(const struct flow_set *set);

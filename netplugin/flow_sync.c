@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "lib/log.h"
 #include "netplugin/flow_set.h"
 #include "openvswitch/list.h"
 #include "openvswitch/match.h"
@@ -51,6 +52,10 @@ struct flow_sync {
 	struct error refused; /* of the bundle in flight, or of the last one */
 	size_t repaired;
 	bool count_repairs;
+	bool checking;      /* PHASE_DUMPING: not the first dump of the connection */
+	long long check_at; /* PHASE_IDLE: next dump */
+	uint64_t dump_seq;  /* want_seq when the dump began */
+	uint64_t mended;
 	bool held;
 };
 
@@ -100,6 +105,11 @@ size_t flow_sync_repaired(const struct flow_sync *sync)
 	return sync->repaired;
 }
 
+uint64_t flow_sync_mended(const struct flow_sync *sync)
+{
+	return sync->mended;
+}
+
 int flow_sync_ready(const struct flow_sync *sync, struct error *err)
 {
 	if (sync->phase == PHASE_DOWN)
@@ -132,6 +142,7 @@ static void start_dump(struct flow_sync *sync)
 	struct ofpbuf *message = ofputil_encode_flow_stats_request(&request, PROTOCOL);
 
 	flow_set_forget(sync->set);
+	sync->dump_seq = sync->want_seq;
 	sync->wait_xid = ((struct ofp_header *)message->data)->xid;
 	sync->phase = PHASE_DUMPING;
 	send_message(sync, message);
@@ -234,6 +245,21 @@ static void on_error(struct flow_sync *sync, const struct ofp_header *header)
 		bundle_refused(sync);
 }
 
+/* What was asked for while the dump came in differs, too, and is nobody else's doing. */
+static void count_mended(struct flow_sync *sync)
+{
+	size_t differences = flow_set_differences(sync->set);
+	char *one;
+
+	if (differences == 0 || sync->dump_seq != sync->want_seq)
+		return;
+	one = flow_set_describe(sync->set);
+	log_warning("%zu flows of the bridge are not as netd made them, and are mended; one: %s",
+		differences, one);
+	free(one);
+	sync->mended += differences;
+}
+
 static void on_dump(struct flow_sync *sync, struct ofpbuf *message)
 {
 	const struct ofp_header *header = message->data;
@@ -250,7 +276,11 @@ static void on_dump(struct flow_sync *sync, struct ofpbuf *message)
 	if (more)
 		return;
 	sync->phase = PHASE_IDLE;
-	sync->count_repairs = true;
+	sync->check_at = time_msec() + FLOW_CHECK_MSEC;
+	if (sync->checking)
+		count_mended(sync);
+	else
+		sync->count_repairs = true;
 }
 
 static void on_message(struct flow_sync *sync, struct ofpbuf *message)
@@ -320,6 +350,7 @@ void flow_sync_run(struct flow_sync *sync, int hold)
 		sync->connection != rconn_get_connection_seqno(sync->rconn)) {
 		sync->connection = rconn_get_connection_seqno(sync->rconn);
 		sync->done_seq = 0;
+		sync->checking = false;
 		start_dump(sync);
 	}
 	for (int i = 0; i < RECEIVE_MAX; i++) {
@@ -332,6 +363,13 @@ void flow_sync_run(struct flow_sync *sync, int hold)
 	}
 	if (sync->phase == PHASE_IDLE && !hold)
 		send_differences(sync);
+#ifndef BULKHEAD_WEAK_FLOW_CHECK
+	if (sync->phase == PHASE_IDLE && !hold && time_msec() >= sync->check_at &&
+		flow_set_differences(sync->set) == 0) {
+		sync->checking = true;
+		start_dump(sync);
+	}
+#endif
 }
 
 void flow_sync_wait(struct flow_sync *sync)
@@ -342,4 +380,6 @@ void flow_sync_wait(struct flow_sync *sync)
 		poll_timer_wait_until(sync->retry_at);
 	else if (sync->phase == PHASE_IDLE && !sync->held && flow_set_differences(sync->set) > 0)
 		poll_timer_wait_until(sync->send_after);
+	else if (sync->phase == PHASE_IDLE && !sync->held)
+		poll_timer_wait_until(sync->check_at);
 }

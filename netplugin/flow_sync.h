@@ -1,7 +1,8 @@
 /*
  * Keeps the bridge's flows equal to those wanted, over an OpenFlow 1.5 connection that comes back
- * by itself. On every connection it dumps what the switch holds and sends exactly the difference,
- * as every later change, in one bundle: the switch takes all of it or nothing. Never blocks.
+ * by itself. On every connection, and then again and again, it dumps what the switch holds and
+ * sends exactly the difference, as every later change, in one bundle: the switch takes all of it or
+ * nothing. Never blocks.
  */
 #ifndef NETPLUGIN_FLOW_SYNC_H
 #define NETPLUGIN_FLOW_SYNC_H
@@ -11,6 +12,8 @@
 
 #include "lib/error.h"
 #include "netplugin/flows.h"
+
+#define FLOW_CHECK_MSEC 5000
 
 struct flow_sync;
 
@@ -44,7 +47,13 @@ void flow_sync_wait(struct flow_sync *sync);
 /* 0 when connected and all that was ever wanted is in place, else -1 with the reason. */
 int flow_sync_ready(const struct flow_sync *sync, struct error *err);
 
-/* Flows that the last dump lacked or had too many: 0 after a clean restart. */
+/* Flows that a connection's first dump lacked or had too many: 0 after a clean restart. */
 size_t flow_sync_repaired(const struct flow_sync *sync);
+
+/*
+ * The switch is asked again every FLOW_CHECK_MSEC. How many flows were found that somebody else
+ * had added, taken away or changed meanwhile; each was mended in one bundle with the others.
+ */
+uint64_t flow_sync_mended(const struct flow_sync *sync);
 
 #endif

@@ -62,6 +62,7 @@ struct netd {
 	struct netd_projects projects;
 	bool state_sent;
 	bool state_ready;
+	uint64_t state_mended;
 	char state_reason[ERROR_TEXT_SIZE];
 };
 

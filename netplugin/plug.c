@@ -443,12 +443,17 @@ void state_run(struct netd *netd)
 	char subnet[IPNET_TEXT_SIZE];
 	struct error err = { 0 };
 	bool ready = netd_ready(netd, &err) == 0;
+	bool changed;
 
 	if (netd->state_sent && netd->state_ready == ready &&
+		netd->state_mended == flow_sync_mended(netd->flows) &&
 		strcmp(netd->state_reason, err.text) == 0)
 		return;
+	changed = !netd->state_sent || netd->state_ready != ready ||
+		  strcmp(netd->state_reason, err.text) != 0;
 	netd->state_sent = true;
 	netd->state_ready = ready;
+	netd->state_mended = flow_sync_mended(netd->flows);
 	memcpy(netd->state_reason, err.text, sizeof(err.text));
 	ipnet_format(&netd->config.node.subnet, subnet);
 	message.ready = ready;
@@ -456,6 +461,9 @@ void state_run(struct netd *netd)
 	message.bridge = borrow(netd->config.bridge);
 	message.subnet = subnet;
 	message.reason = netd->state_reason;
-	log_notice("%s%s", ready ? "ready" : "not ready: ", ready ? "" : netd->state_reason);
+	message.flows_mended = netd->state_mended;
+	if (changed)
+		log_notice(
+			"%s%s", ready ? "ready" : "not ready: ", ready ? "" : netd->state_reason);
 	send_to_agent(netd, IPC_NET_STATE, 0, &message.base);
 }

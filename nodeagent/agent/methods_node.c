@@ -81,6 +81,7 @@ static void fill_own(const struct agent *agent, struct node_view *view)
 	view->info.cgroup_driver = agent->config->cgroup_driver;
 	view->info.selinux = borrow(selinux_name());
 	view->info.datapath = net ? net->datapath : view->info.datapath;
+	view->info.flows_mended = net ? net->flows_mended : 0;
 	view->info.pods = (uint32_t)pods_count(agent->pods);
 	if (netd_projects_epoch(agent->netd) > view->info.network_epoch)
 		view->info.network_epoch = netd_projects_epoch(agent->netd);

@@ -101,9 +101,13 @@ enum apply_result apply_move(struct database *db, struct ovsdb_idl_txn *txn,
 		bhrec_project_set_vnid(row, vnid);
 		bhrec_project_set_moved(row, facts->epoch);
 	}
+#ifndef BULKHEAD_WEAK_RELEASED
 	for (size_t i = 0; i < left.len; i++) {
 		if (left.vnids[i] != PROJECT_VNID_DEFAULT && !is_used(db, NULL, left.vnids[i]))
 			numbers_release(database_idl(db), txn, left.vnids[i], facts->now);
 	}
+#else
+	(void)txn;
+#endif
 	return left.len > 0 ? APPLY_WRITTEN : APPLY_IS_SO;
 }

@@ -229,6 +229,7 @@ static void take_state(struct lab *lab, const struct ipc_frame *frame)
 	must(ipc_table_unpack(frame, &base, &err) == 0);
 	state = (void *)base;
 	lab->ready = state->ready;
+	lab->mended = state->flows_mended;
 	snprintf(lab->reason, sizeof(lab->reason), "%s", state->reason);
 	snprintf(lab->datapath, sizeof(lab->datapath), "%s", state->datapath);
 	protobuf_c_message_free_unpacked(base, NULL);

@@ -24,6 +24,7 @@ struct lab {
 	pid_t ovsdb, vswitchd, netd;
 	struct ipc *ipc;
 	bool ready; /* of the last NET_STATE */
+	uint64_t mended;
 	char reason[ERROR_TEXT_SIZE];
 	char datapath[16];
 };

@@ -1,5 +1,6 @@
 /* Addresses, ports and flows of pods that come and go, and whose switch does. */
 #include <setjmp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,11 +12,13 @@
 #include <cmocka.h>
 
 #include "lib/cleanup.h"
+#include "netplugin/flow_sync.h"
 #include "tests/priv/net/lab.h"
 
 #define RED      11
+#define BLUE     12
 #define POD_MAX  5 /* addresses of a /29 but for network, gateway and broadcast */
-#define LATER    50
+#define LATER    100
 #define LATER_MS 100
 
 static struct lab lab;
@@ -112,6 +115,46 @@ static void a_new_netd_mends_the_flows(void **state)
 	pod_close(&b);
 }
 
+/* Nor is it what somebody changes while netd runs: a hole between tenants is closed again. */
+static void what_others_change_is_mended_and_counted(void **state)
+{
+	cleanup_free char *before = NULL;
+	struct ipc_frame frame;
+	uint64_t had = lab.mended;
+	struct pod a, b;
+
+	(void)state;
+	plug(&a, "pod-a");
+	pod_open(&lab, &b, "pod-b", BLUE);
+	assert_int_equal(pod_plug(&lab, &b, NULL), 0);
+	before = lab_flows(&lab);
+	assert_false(pod_pings(&lab, &a, b.address, 500));
+	free(lab_run("ovs-ofctl -O OpenFlow15 add-flow unix:%s/br0.mgmt "
+		     "table=20,priority=999,in_port=%u,actions=output:%u",
+		lab.dir, a.ofport, b.ofport));
+	free(lab_run("ovs-ofctl -O OpenFlow15 del-flows unix:%s/br0.mgmt table=70", lab.dir));
+	free(lab_run("ovs-ofctl -O OpenFlow15 mod-flows unix:%s/br0.mgmt "
+		     "table=80,actions=output:NXM_NX_REG2[]",
+		lab.dir));
+	flows_are(before);
+	while (lab.mended < had + 4) {
+		lab_await(&lab, IPC_NET_STATE, &frame, FLOW_CHECK_MSEC);
+		ipc_frame_done(&frame);
+	}
+	assert_false(pod_pings(&lab, &a, b.address, 500));
+	/* What netd itself changes is not counted. */
+	had = lab.mended;
+	assert_int_equal(pod_unplug(&lab, "pod-a"), 0);
+	assert_int_equal(pod_unplug(&lab, "pod-b"), 0);
+	pod_close(&a);
+	pod_close(&b);
+	poll(NULL, 0, FLOW_CHECK_MSEC + 500);
+	plug(&a, "pod-a");
+	assert_int_equal(pod_unplug(&lab, "pod-a"), 0);
+	pod_close(&a);
+	assert_int_equal(lab.mended, had);
+}
+
 static void a_port_taken_away_is_added_again(void **state)
 {
 	struct pod a, b;
@@ -155,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_address_and_one_more),
 		cmocka_unit_test(a_new_netd_mends_the_flows),
+		cmocka_unit_test(what_others_change_is_mended_and_counted),
 		cmocka_unit_test(a_port_taken_away_is_added_again),
 		cmocka_unit_test(a_lost_port_leaves_no_flows),
 	};
