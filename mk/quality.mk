@@ -62,11 +62,16 @@ lint: setup-quality
 
 .PHONY: bench
 bench: setup-quality
-	@$(VARIANT) all $(B)/tests/bench/bench_launch $(B)/tests/bench/now $(B)/tests/bench/neighbour $(B)/tests/priv/workload
+	@$(VARIANT) all $(B)/tests/bench/bench_launch $(B)/tests/bench/now $(B)/tests/bench/neighbour $(B)/tests/bench/bench_net \
+		$(B)/tests/priv/workload
 	@B=$(B) tests/bench/run.sh
 $(B)/tests/bench/bench_launch: $(B)/tests/bench/bench_launch.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
+
+$(B)/tests/bench/bench_net: $(B)/tests/bench/bench_net.o $(PRIV_NET_O) $(foreach a,net proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-netd
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(BASE_LIBS) -lnftnl -lmnl
 
 $(B)/tests/bench/now $(B)/tests/bench/neighbour: $(B)/tests/bench/%: tests/bench/%.c
 	$(call say,LINK,$@)

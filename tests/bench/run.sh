@@ -61,5 +61,6 @@ bh create project red >/dev/null || fail "no project"
 bh create secret generic db -n red --from-literal=password=bench >/dev/null || fail "no secret"
 /usr/bin/python3 "$root/tests/bench/measure.py" "${RUNS:-30}" "${PODS:-250}" || fail "not measured"
 /usr/bin/python3 "$root/tests/bench/neighbour.py" "${ROUNDS:-3}" || fail "no neighbours"
+"$B/tests/bench/bench_net" "${NET_PODS:-250}" 2>/dev/null || fail "the network was not measured"
 printf '\nThe shim alone, without agent, network and secrets\n'
 "$B/tests/bench/bench_launch" "$node_dir/bundle" 50 "${CROWD:-1000}"

@@ -159,18 +159,18 @@ void lab_kill(pid_t *pid)
 	*pid = 0;
 }
 
+/* <build>/tests/<folder>/..., and the build may itself lie beneath some "tests". */
 static void find_netd(struct lab *lab)
 {
-	char *slash;
 	ssize_t n = readlink("/proc/self/exe", lab->netd_path, sizeof(lab->netd_path) - 32);
+	char *end = NULL;
 
 	must(n > 0);
 	lab->netd_path[n] = '\0';
-	for (int i = 0; i < 4; i++) {
-		slash = strrchr(lab->netd_path, '/');
-		must(slash);
-		*slash = '\0';
-	}
+	for (char *at = lab->netd_path; (at = strstr(at, "/tests/")); at++)
+		end = at;
+	must(end);
+	*end = '\0';
 	strcat(lab->netd_path, "/bulkhead-netd");
 	must(access(lab->netd_path, X_OK) == 0);
 }
@@ -347,6 +347,31 @@ unsigned pod_unplug(struct lab *lab, const char *uid)
 	must(ipc_table_unpack(&frame, &base, &err) == 0);
 	unplugged = (void *)base;
 	code = unplugged->error ? unplugged->error->code : 0;
+	protobuf_c_message_free_unpacked(base, NULL);
+	ipc_frame_done(&frame);
+	return code;
+}
+
+unsigned lab_move(struct lab *lab, const char *project, uint32_t vnid)
+{
+	Bulkhead__V1__NetProjects message = BULKHEAD__V1__NET_PROJECTS__INIT;
+	Bulkhead__V1__NetProject row = BULKHEAD__V1__NET_PROJECT__INIT, *rows = &row;
+	Bulkhead__V1__NetProjectsSet *set;
+	struct ipc_frame frame;
+	ProtobufCMessage *base;
+	struct error err;
+	unsigned code;
+
+	row.name = (char *)(uintptr_t)project;
+	row.vnid = vnid;
+	message.projects = &rows;
+	message.n_projects = 1;
+	must(ipc_table_send(lab->ipc, IPC_NET_PROJECTS, 0, &message.base, NULL, 0, NULL, &err) ==
+		0);
+	lab_await(lab, IPC_NET_PROJECTS_SET, &frame, 8000);
+	must(ipc_table_unpack(&frame, &base, &err) == 0);
+	set = (void *)base;
+	code = set->error ? set->error->code : 0;
 	protobuf_c_message_free_unpacked(base, NULL);
 	ipc_frame_done(&frame);
 	return code;

@@ -68,6 +68,9 @@ unsigned lab_take_plugged(struct lab *lab, struct pod *pods, size_t len, char *r
 unsigned pod_plug(struct lab *lab, struct pod *pod, char *ret_text);
 unsigned pod_unplug(struct lab *lab, const char *uid);
 
+/* NET_PROJECTS of one project, and its answer's code. */
+unsigned lab_move(struct lab *lab, const char *project, uint32_t vnid);
+
 /* A socket made inside the pod. */
 int pod_socket(struct lab *lab, const struct pod *pod, int domain, int type, int protocol);
 
