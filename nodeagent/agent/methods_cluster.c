@@ -5,6 +5,7 @@
 
 #include "auth/project.h"
 #include "lib/cleanup.h"
+#include "lib/log.h"
 #include "nodeagent/agent/agent.h"
 #include "nodeagent/agent/api.h"
 #include "nodeagent/agent/cluster.h"
@@ -180,6 +181,17 @@ static int check_move(const struct agent *agent, const Bulkhead__V1__MoveProject
 	return 0;
 }
 
+/* The audit record names one project; who asked for what is to be found by each. */
+static void move_log(const Bulkhead__V1__MoveProjectsRequest *request, const char *user)
+{
+	static const char *const words[] = { "joins project ", "is isolated", "is made global" };
+	const char *word = request->kind < ARRAY_LEN(words) ? words[request->kind] : "is moved";
+
+	for (size_t i = 0; i < request->n_projects; i++)
+		log_notice("network: project %s %s%s, for '%s'", request->projects[i], word,
+			request->to, user);
+}
+
 void method_move_projects(struct agent *agent, struct call *call)
 {
 	const Bulkhead__V1__MoveProjectsRequest *request =
@@ -192,6 +204,7 @@ void method_move_projects(struct agent *agent, struct call *call)
 		call_fail(call, &err);
 		return;
 	}
+	move_log(request, call->principal.name);
 	/* The same numbers; clusterd refuses others. */
 	move.kind = (Bulkhead__V1__ClusterMoveTo)request->kind;
 	move.projects = request->projects;

@@ -29,9 +29,11 @@ struct netd {
 	uint32_t sync; /* its serial */
 	sd_event_source *sync_timer;
 	struct {
-		uint32_t serial; /* of the NET_PROJECTS under way; 0: none */
-		int64_t asked;   /* epoch of what was sent last; -1: nothing on this connection */
-		int64_t epoch;   /* up to which the switch has it */
+		uint32_t serial;   /* of the NET_PROJECTS under way; 0: none */
+		uint64_t networks; /* networks_now() of what was sent last; 0: nothing on this
+				      connection */
+		int64_t asked;     /* epoch of that */
+		int64_t epoch;     /* up to which the switch has it */
 	} projects;
 	struct pending_list requests;
 };
@@ -71,6 +73,21 @@ static int64_t epoch_now(const struct cluster *cluster)
 	return epoch;
 }
 
+/* Tells one state of all projects' networks from another (FNV-1a); never 0. */
+static uint64_t networks_now(const struct cluster *cluster)
+{
+	const Bulkhead__V1__ClusterProject *project;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; (project = cluster_project_at(cluster, i)); i++) {
+		for (const char *c = project->name; *c; c++)
+			hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+		hash = (hash ^ project->vnid) * UINT64_C(0x100000001b3);
+		hash = (hash ^ (uint64_t)project->moved) * UINT64_C(0x100000001b3);
+	}
+	return hash | 1;
+}
+
 /* Those that have pods here. */
 static int projects_send(struct netd *netd, struct error *err)
 {
@@ -105,17 +122,18 @@ static int projects_send(struct netd *netd, struct error *err)
 /* NET_SYNC says the same of a connection that is new. */
 void netd_projects_kick(struct netd *netd)
 {
-	int64_t epoch = epoch_now(netd->agent->cluster);
+	uint64_t networks = networks_now(netd->agent->cluster);
 	struct error err = { 0 };
 
-	if (!netd->synced || netd->projects.serial || epoch <= netd->projects.asked)
+	if (!netd->synced || netd->projects.serial || networks == netd->projects.networks)
 		return;
 	if (projects_send(netd, &err) < 0) {
 		log_error("cannot tell netd the projects' networks: %s", err.text);
 		sync_later(netd);
 		return;
 	}
-	netd->projects.asked = epoch;
+	netd->projects.networks = networks;
+	netd->projects.asked = epoch_now(netd->agent->cluster);
 }
 
 static void on_projects_set(struct netd *netd, const Bulkhead__V1__NetProjectsSet *set)
@@ -125,7 +143,7 @@ static void on_projects_set(struct netd *netd, const Bulkhead__V1__NetProjectsSe
 	netd->projects.serial = 0;
 	if (ipc_error_unpack(set->error, &why) < 0) {
 		log_warning("the projects' networks are not as they should be: %s", why.text);
-		netd->projects.asked = -1;
+		netd->projects.networks = 0;
 		sync_later(netd);
 		return;
 	}
@@ -279,7 +297,7 @@ static void on_lost(void *user, const struct error *err)
 	netd->synced = false;
 	netd->syncing = false;
 	netd->projects.serial = 0;
-	netd->projects.asked = -1;
+	netd->projects.networks = 0;
 	if (netd->state)
 		netd->state->ready = false;
 	while ((request = (struct request *)pending_take_any(&netd->requests))) {
@@ -301,7 +319,6 @@ int netd_new(struct netd **ret, struct agent *agent, struct error *err)
 	if (!netd)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start bulkhead-netd");
 	netd->agent = agent;
-	netd->projects.asked = -1;
 	r = sd_event_add_time(agent->event, &netd->sync_timer, CLOCK_MONOTONIC, UINT64_MAX, 0,
 		on_sync_timer, netd);
 	if (r >= 0)
