@@ -261,18 +261,43 @@ int endpoint_refresh_flows(struct netd *netd, struct endpoint *endpoint, struct 
 	return 0;
 }
 
-int endpoint_set_vnid(
-	struct netd *netd, struct endpoint *endpoint, uint32_t vnid, struct error *err)
+static void set_flows(struct netd *netd, struct endpoint *endpoint, uint32_t old, uint64_t *ret_seq)
 {
-	uint32_t old = endpoint->record.vnid;
+	struct error err = { 0 };
 
-	endpoint->record.vnid = vnid;
-	switchdb_op_free(switchdb_set_vnid(netd->db, endpoint->record.name, vnid));
 	if (!endpoint->flows_wanted)
-		return 0;
-	if (!vnid_is_used(netd, endpoint, old) && want_vnid(netd, old, false, NULL, err) < 0)
-		return -1;
-	return endpoint_refresh_flows(netd, endpoint, err);
+		return;
+	if ((!vnid_is_used(netd, endpoint, old) && want_vnid(netd, old, false, NULL, &err) < 0) ||
+		endpoint_refresh_flows(netd, endpoint, &err) < 0)
+		log_error("port '%s' does not get VNID %u: %s", endpoint->record.name,
+			endpoint->record.vnid, err.text);
+	if (endpoint->flow_seq > *ret_seq)
+		*ret_seq = endpoint->flow_seq;
+}
+
+void endpoints_move(struct netd *netd, uint64_t *ret_seq)
+{
+	struct switchdb_vnid *rows = xcalloc(hmap_count(&netd->endpoints) + 1, sizeof(*rows));
+	struct endpoint *endpoint;
+	size_t len = 0;
+
+	*ret_seq = 0;
+	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+	{
+		uint32_t old = endpoint->record.vnid;
+
+		if (endpoint->next_vnid == old)
+			continue;
+		log_notice("port '%s' has VNID %u now, not %u", endpoint->record.name,
+			endpoint->next_vnid, old);
+		endpoint->record.vnid = endpoint->next_vnid;
+		rows[len++] =
+			(struct switchdb_vnid){ endpoint->record.name, endpoint->record.vnid };
+		set_flows(netd, endpoint, old, ret_seq);
+	}
+	if (len > 0)
+		switchdb_op_free(switchdb_set_vnids(netd->db, rows, len));
+	free(rows);
 }
 
 static enum progress flows_do(struct netd *netd, struct endpoint *endpoint, struct error *err)

@@ -32,6 +32,7 @@ struct endpoint {
 	bool flows_removed;   /* removal is wanted, flow_seq tells when it is done */
 	bool sync_removed;    /* goes because of a NET_SYNC */
 	bool listed;          /* in the last NET_SYNC */
+	uint32_t next_vnid;   /* see endpoints_move() */
 	long long deadline;   /* of what 'plug_serial' or 'unplugs' wait for */
 	uint32_t plug_serial; /* to answer, or 0 */
 	uint32_t unplugs[UNPLUGS_MAX];
@@ -61,9 +62,12 @@ void endpoint_repair(struct netd *netd, struct endpoint *endpoint);
 /* Wants the flows anew after number or VNID changed. */
 int endpoint_refresh_flows(struct netd *netd, struct endpoint *endpoint, struct error *err);
 
-/* Gives it another VNID: in OVSDB, and all its flows at once. */
-int endpoint_set_vnid(
-	struct netd *netd, struct endpoint *endpoint, uint32_t vnid, struct error *err);
+/*
+ * Gives each endpoint the VNID that its 'next_vnid' says, where it has another: in OVSDB with one
+ * transaction, and all flows with the next bundle, which flow_sync_state(*ret_seq) follows (0: none
+ * had another). What cannot be done for one is logged.
+ */
+void endpoints_move(struct netd *netd, uint64_t *ret_seq);
 
 /* Drives all that are under way; frees those that are gone. */
 void endpoints_run(struct netd *netd);

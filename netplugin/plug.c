@@ -266,26 +266,13 @@ static void sync_answer(struct netd *netd, const struct error *err)
 	free(texts);
 }
 
-/* The project may have got another VNID while nobody listened. */
-static void apply_vnid(struct netd *netd, struct endpoint *endpoint, uint32_t vnid)
-{
-	struct error err = { 0 };
-
-	if (endpoint->record.vnid == vnid)
-		return;
-	log_notice("port '%s' has VNID %u now, not %u", endpoint->record.name, vnid,
-		endpoint->record.vnid);
-	endpoint_set_vnid(netd, endpoint, vnid, &err);
-	if (err.code != ERR_NONE)
-		log_error("%s", err.text);
-}
-
 static int on_sync(
 	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
 {
 	const Bulkhead__V1__NetSync *message = (const void *)base;
 	struct error why = { 0 };
 	struct endpoint *endpoint;
+	uint64_t seq;
 
 	if (netd->sync.serial)
 		return error_set(
@@ -298,7 +285,10 @@ static int on_sync(
 		return 0;
 	}
 	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
-	endpoint->listed = false;
+	{
+		endpoint->listed = false;
+		endpoint->next_vnid = endpoint->record.vnid;
+	}
 	for (size_t i = 0; i < message->n_pods; i++) {
 		const Bulkhead__V1__NetPod *pod = message->pods[i];
 
@@ -306,9 +296,11 @@ static int on_sync(
 		if (!endpoint)
 			continue;
 		endpoint->listed = true;
+		/* The project may have got another while nobody listened. */
 		if (pod->vnid <= VNID_MAX)
-			apply_vnid(netd, endpoint, pod->vnid);
+			endpoint->next_vnid = pod->vnid;
 	}
+	endpoints_move(netd, &seq);
 	error_set(&why, ERR_CANCELLED, 0, "the pod is not on the list of pods that live");
 	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
 	{
@@ -369,6 +361,8 @@ static int on_projects(
 			err, ERR_INVALID, 0, "a second NET_PROJECTS before the first is answered");
 	netd->projects.serial = frame->serial;
 	netd->projects.deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
+	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+	endpoint->next_vnid = endpoint->record.vnid;
 	for (size_t i = 0; i < message->n_projects; i++) {
 		const Bulkhead__V1__NetProject *project = message->projects[i];
 
@@ -377,14 +371,11 @@ static int on_projects(
 				project->vnid, VNID_MAX);
 		HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
 		{
-			if (strcmp(endpoint->record.project, project->name) != 0 ||
-				endpoint->record.vnid == project->vnid)
-				continue;
-			apply_vnid(netd, endpoint, project->vnid);
-			if (endpoint->flow_seq > netd->projects.seq)
-				netd->projects.seq = endpoint->flow_seq;
+			if (strcmp(endpoint->record.project, project->name) == 0)
+				endpoint->next_vnid = project->vnid;
 		}
 	}
+	endpoints_move(netd, &netd->projects.seq);
 	return 0;
 }
 

@@ -459,16 +459,18 @@ struct switchdb_op *switchdb_remove(struct switchdb *db, const char *name)
 	return op_new(txn, OP_DONE);
 }
 
-struct switchdb_op *switchdb_set_vnid(struct switchdb *db, const char *name, uint32_t vnid)
+struct switchdb_op *switchdb_set_vnids(
+	struct switchdb *db, const struct switchdb_vnid *rows, size_t len)
 {
-	const struct ovsrec_port *port = find_port(db, name);
-	struct ovsdb_idl_txn *txn;
-	char text[16];
+	struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 
-	if (!port)
-		return op_new(NULL, OP_DONE);
-	snprintf(text, sizeof(text), "%u", vnid);
-	txn = ovsdb_idl_txn_create(db->idl);
-	ovsrec_port_update_external_ids_setkey(port, "bulkhead-vnid", text);
+	for (size_t i = 0; i < len; i++) {
+		const struct ovsrec_port *port = find_port(db, rows[i].port);
+		char text[16];
+
+		snprintf(text, sizeof(text), "%u", rows[i].vnid);
+		if (port)
+			ovsrec_port_update_external_ids_setkey(port, "bulkhead-vnid", text);
+	}
 	return op_new(txn, OP_DONE);
 }

@@ -69,7 +69,13 @@ int switchdb_find(
 struct switchdb_op;
 struct switchdb_op *switchdb_add(struct switchdb *db, const struct port_record *record);
 struct switchdb_op *switchdb_remove(struct switchdb *db, const char *name);
-struct switchdb_op *switchdb_set_vnid(struct switchdb *db, const char *name, uint32_t vnid);
+/* All at once: each change of Port rows makes the switch look at all of its ports. */
+struct switchdb_vnid {
+	const char *port;
+	uint32_t vnid;
+};
+struct switchdb_op *switchdb_set_vnids(
+	struct switchdb *db, const struct switchdb_vnid *rows, size_t len);
 
 enum op_state {
 	OP_PENDING,
