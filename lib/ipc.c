@@ -46,6 +46,8 @@ struct ipc {
 	struct queued **tail;
 	size_t queue_len;
 	size_t queue_bytes; /* payloads, wherever they lie */
+	uint8_t body[];     /* IPC_INLINE_MAX bytes: what ipc_recv() reads into, of which pages are
+			       touched as frames are long */
 };
 
 int ipc_new(struct ipc **ret, int fd, enum ipc_role self, enum ipc_role peer,
@@ -58,16 +60,16 @@ int ipc_new(struct ipc **ret, int fd, enum ipc_role self, enum ipc_role peer,
 		return -1;
 	/* Best effort: a larger buffer only saves wake-ups. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	ipc = calloc(1, sizeof(*ipc));
+	ipc = malloc(sizeof(*ipc) + IPC_INLINE_MAX);
 	if (!ipc)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make a connection");
-	ipc->fd = fd;
-	ipc->self = self;
-	ipc->peer = peer;
-	ipc->table = table;
-	ipc->table_len = table_len;
-	ipc->next_serial = 1;
-	ipc->tail = &ipc->head;
+	*ipc = (struct ipc){ .fd = fd,
+		.self = self,
+		.peer = peer,
+		.table = table,
+		.table_len = table_len,
+		.next_serial = 1,
+		.tail = &ipc->head };
 	*ret = ipc;
 	return 0;
 }
@@ -285,8 +287,8 @@ static int memfd_read(int fd, size_t size, uint8_t **ret, struct error *err)
 }
 
 /* Judges a received frame by the table and moves it to *ret. 'fds' stay the caller's on failure. */
-static int frame_accept(const struct ipc *ipc, const struct header *h, const uint8_t *body,
-	size_t body_size, const int *fds, size_t fds_len, struct ipc_frame *ret, struct error *err)
+static int frame_accept(const struct ipc *ipc, const struct header *h, size_t body_size,
+	const int *fds, size_t fds_len, struct ipc_frame *ret, struct error *err)
 {
 	const struct ipc_row *row = row_of(ipc, h->type);
 	size_t extra = h->flags & IPC_IN_MEMFD ? 1 : 0;
@@ -311,7 +313,7 @@ static int frame_accept(const struct ipc *ipc, const struct header *h, const uin
 		if (!data)
 			return error_set(
 				err, ERR_EXHAUSTED, ENOMEM, "cannot receive %s", row->name);
-		memcpy(data, body, body_size);
+		memcpy(data, ipc->body, body_size);
 		data[body_size] = 0;
 	}
 	ret->type = h->type;
@@ -343,7 +345,6 @@ static size_t fds_gather(struct msghdr *msg, int *fds)
 
 int ipc_recv(struct ipc *ipc, struct ipc_frame *ret, struct error *err)
 {
-	static _Thread_local uint8_t body[IPC_INLINE_MAX];
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(int) * (IPC_FDS_MAX + 1))];
@@ -351,7 +352,7 @@ int ipc_recv(struct ipc *ipc, struct ipc_frame *ret, struct error *err)
 	struct header h;
 	struct iovec iov[2] = {
 		{ .iov_base = &h, .iov_len = sizeof(h) },
-		{ .iov_base = body, .iov_len = sizeof(body) },
+		{ .iov_base = ipc->body, .iov_len = IPC_INLINE_MAX },
 	};
 	/* Not all of 'control': the kernel would fill its padding with one descriptor more. */
 	struct msghdr msg = { .msg_iov = iov,
@@ -377,7 +378,7 @@ int ipc_recv(struct ipc *ipc, struct ipc_frame *ret, struct error *err)
 		fds_close(fds, fds_len);
 		return error_set(err, ERR_INVALID, 0, "peer sent a frame of a wrong size");
 	}
-	if (frame_accept(ipc, &h, body, (size_t)n - sizeof(h), fds, fds_len, ret, err) < 0) {
+	if (frame_accept(ipc, &h, (size_t)n - sizeof(h), fds, fds_len, ret, err) < 0) {
 		fds_close(fds, fds_len);
 		return -1;
 	}

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "bulkhead/v1/node.pb-c.h"
+#include "bulkhead/v1/profile.pb-c.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "nodeagent/shim/caps.h"

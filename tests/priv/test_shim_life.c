@@ -314,7 +314,7 @@ static void it_stays_small(void **state)
 	usleep(200000);
 	fds = count_fds(p->shim);
 	kib = private_kib(p->shim);
-	if (kib > 1536)
+	if (kib > 768)
 		fail_msg("%ld KiB are private", kib);
 	for (int i = 0; i < 100; i++)
 		free(box_exec(p, "main", "echo x; echo y >&2", NULL));
