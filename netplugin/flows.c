@@ -33,6 +33,8 @@ static const struct flow_row base_rows[] = {
 	{ 20, 300, "udp,tp_src=67", "drop", 0 },   /* a pod is no DHCP server */
 	{ 20, 0, "", "drop", 0 },                  /* forged MAC, IP or ARP */
 
+	{ 27, 300, "ct_state=+inv+trk,ip", "drop", 0 },
+	{ 27, 0, "", "goto_table:30", 0 },
 	{ 30, 0, "", "goto_table:31", 0 },
 
 	{ 31, 400, "ip,nw_dst=224.0.0.0/4", "drop", 0 },
@@ -42,17 +44,32 @@ static const struct flow_row base_rows[] = {
 	{ 31, 200, "arp,arp_tpa=$subnet", "goto_table:40", 0 },
 	{ 31, 200, "ip,nw_dst=$subnet", "goto_table:70", 0 },
 	{ 31, 100, "arp,arp_tpa=$cluster", "goto_table:50", 0 },
-	{ 31, 100, "ip,nw_dst=$cluster", "goto_table:90", 0 },
-	{ 31, 50, "ip", "goto_table:99", 0 },
+	{ 31, 100, "ip,nw_dst=$cluster", "set_field:1->reg4,goto_table:75", 0 },
+	{ 31, 50, "ip", "set_field:2->reg4,goto_table:75", 0 },
 	{ 31, 0, "", "drop", 0 },
 
 	{ 40, 0, "", "drop", 0 },
 	{ 50, 0, "", "drop", 0 },
 	{ 70, 0, "", "drop", 0 },
 
-	{ 80, 200, "reg0=0", "output:NXM_NX_REG2[]", 0 },
-	{ 80, 200, "reg1=0", "output:NXM_NX_REG2[]", 0 },
+	{ 75, 0, "", "goto_table:76", 0 },
+	/* Whose opening was not seen: who opened it is not known, unless a rule allows this end to.
+	 */
+	{ 76, 200, "ct_state=+new+trk,tcp,tcp_flags=-syn,reg5=0", "goto_table:77", 0 },
+	{ 76, 100, "ct_state=+new+trk,ip", "set_field:1->reg6,goto_table:77", 0 },
+	{ 76, 0, "", "goto_table:77", 0 },
+	{ 77, 200, "ip,reg4=1,reg6=1", "ct(commit,zone=$zone),goto_table:90", 0 },
+	{ 77, 100, "reg4=1", "goto_table:90", 0 },
+	{ 77, 200, "ip,reg4=2,reg6=1", "ct(commit,zone=$zone),goto_table:99", 0 },
+	{ 77, 100, "reg4=2", "goto_table:99", 0 },
+	{ 77, 0, "", "goto_table:80", 0 },
+
+	{ 80, 200, "reg0=0", "goto_table:81", 0 },
+	{ 80, 200, "reg1=0", "goto_table:81", 0 },
 	{ 80, 0, "", "drop", 0 },
+	/* Only what is delivered is remembered. */
+	{ 81, 100, "ip,reg6=1", "ct(commit,zone=$zone),output:NXM_NX_REG2[]", 0 },
+	{ 81, 0, "", "output:NXM_NX_REG2[]", 0 },
 
 	{ 90, 0, "", "drop", 0 },
 	{ 99, 0, "", "drop", 0 },
@@ -79,18 +96,18 @@ static const struct flow_row pod_rows[] = {
 	{ 40, 100, "arp,arp_op=1,reg0=0,arp_tpa=$ip", ARP_ANSWER, IF_TENANT },
 	{ 40, 100, "arp,arp_op=1,arp_tpa=$ip", ARP_ANSWER, IF_GLOBAL },
 	{ 70, 100, "ip,dl_dst=$mac,nw_dst=$ip",
-		"set_field:$vnid->reg1,set_field:$port->reg2,goto_table:80", 0 },
+		"set_field:$vnid->reg1,set_field:$port->reg2,goto_table:75", 0 },
 };
 
 static const struct flow_row vnid_rows[] = {
 #ifdef BULKHEAD_WEAK_TENANCY
-	{ 80, 100, "reg0=$vnid", "output:NXM_NX_REG2[]", 0 },
+	{ 80, 100, "reg0=$vnid", "goto_table:81", 0 },
 #endif
-	{ 80, 100, "reg0=$vnid,reg1=$vnid", "output:NXM_NX_REG2[]", 0 },
+	{ 80, 100, "reg0=$vnid,reg1=$vnid", "goto_table:81", 0 },
 };
 
 /* Values of the placeholders, as text. */
-enum { V_GATEWAY, V_SUBNET, V_CLUSTER, V_NOTE, V_PORT, V_MAC, V_IP, V_VNID, V_END };
+enum { V_GATEWAY, V_SUBNET, V_CLUSTER, V_NOTE, V_PORT, V_MAC, V_IP, V_VNID, V_ZONE, V_END };
 
 static const char *const value_names[V_END] = {
 	[V_GATEWAY] = "gateway",
@@ -101,6 +118,7 @@ static const char *const value_names[V_END] = {
 	[V_MAC] = "mac",
 	[V_IP] = "ip",
 	[V_VNID] = "vnid",
+	[V_ZONE] = "zone",
 };
 
 struct flow_values {
@@ -118,6 +136,19 @@ void flow_list_done(struct flow_list *list)
 		free(list->lines[i]);
 	free(list->lines);
 	*list = (struct flow_list){ 0 };
+}
+
+int flow_list_add(struct flow_list *list, char *line, struct error *err)
+{
+	char **lines = reallocarray(list->lines, list->len + 1, sizeof(*lines));
+
+	if (!lines) {
+		free(line);
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot compute flows");
+	}
+	lines[list->len++] = line;
+	list->lines = lines;
+	return 0;
 }
 
 /* Writes 'template' with its placeholders replaced. */
@@ -142,15 +173,10 @@ static void expand(FILE *out, const char *template, const struct flow_values *va
 static int append(struct flow_list *list, uint64_t cookie, const struct flow_row *row,
 	const struct flow_values *values, struct error *err)
 {
-	char **lines = reallocarray(list->lines, list->len + 1, sizeof(*lines));
+	char *line = NULL;
 	size_t size = 0;
-	FILE *out;
+	FILE *out = open_memstream(&line, &size);
 
-	if (!lines)
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot compute flows");
-	list->lines = lines;
-	lines[list->len] = NULL;
-	out = open_memstream(&lines[list->len], &size);
 	if (!out)
 		return error_set(err, ERR_EXHAUSTED, errno, "cannot compute flows");
 	fprintf(out, "cookie=0x%llx,table=%u,priority=%u,", (unsigned long long)cookie, row->table,
@@ -159,11 +185,10 @@ static int append(struct flow_list *list, uint64_t cookie, const struct flow_row
 	fputs(row->match[0] ? ",actions=" : "actions=", out);
 	expand(out, row->actions, values);
 	if (fclose(out) != 0) {
-		free(lines[list->len]);
+		free(line);
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot compute flows");
 	}
-	list->len++;
-	return 0;
+	return flow_list_add(list, line, err);
 }
 
 static int append_rows(struct flow_list *list, uint64_t cookie, const struct flow_row *rows,
@@ -187,6 +212,7 @@ int flows_base(const struct flow_node *node, struct flow_list *list, struct erro
 	ipnet_format(&node->cluster, values.text[V_CLUSTER]);
 	snprintf(values.text[V_NOTE], sizeof(values.text[0]), "62.68.%02x.%02x", FLOWS_EPOCH >> 8,
 		FLOWS_EPOCH & 255); /* "bh" and the epoch */
+	snprintf(values.text[V_ZONE], sizeof(values.text[0]), "%u", FLOWS_CT_ZONE);
 	return append_rows(
 		list, flow_cookie(FLOW_BASE, 0), base_rows, ARRAY_LEN(base_rows), 0, &values, err);
 }

@@ -6,10 +6,15 @@
  * Tables and registers are OpenShift SDN's (pkg/network/node/ovscontroller.go), so that who can
  * read a dump there can read ours: reg0 source VNID, reg1 destination VNID, reg2 destination port.
  *
- *    0  classify          40  ARP, answered here     80  verdict
- *   20  from a pod        50  ARP to other nodes     90  IP to other nodes
- *   30  (policy)          70  to a pod               99  out of the cluster
- *   31  routing                                     253  the layout's version
+ *    0  classify          40  ARP, answered here     76  what conntrack is to remember
+ *   20  from a pod        50  ARP to other nodes     77  the ways out: 80, 90, 99
+ *   27  egress policy     70  to a pod               80  verdict, 81 delivery
+ *   30  to conntrack      75  ingress policy         90  IP to other nodes
+ *   31  routing                                      99  out of the cluster
+ *                                                   253  the layout's version
+ *
+ * Beside those: reg4 way out (0 to a pod here, 1 to other nodes, 2 out of the cluster), reg5 a rule
+ * of a policy allows it, reg6 conntrack is to remember it. policy.h has what fills 27, 30 and 75.
  *
  * This version has neither tunnels nor a gateway: 50, 90 and 99 drop, and their counters say how
  * much.
@@ -24,12 +29,16 @@
 #include "netplugin/ipam.h"
 
 /* Version of the layout below: raise it with every change of a row. Part of each cookie. */
-#define FLOWS_EPOCH 1
+#define FLOWS_EPOCH 2
+
+/* Conntrack's zone for all pods: not the host's 0, so that neither sees the other's connections. */
+#define FLOWS_CT_ZONE 0x6268
 
 enum flow_class {
-	FLOW_BASE = 1, /* object 0 */
-	FLOW_POD = 2,  /* object: its address */
-	FLOW_VNID = 3, /* object: the VNID */
+	FLOW_BASE = 1,   /* object 0 */
+	FLOW_POD = 2,    /* object: its address */
+	FLOW_VNID = 3,   /* object: the VNID */
+	FLOW_POLICY = 8, /* object 0 */
 };
 
 /* epoch (16 bits) | class (16) | object (32). */
@@ -53,6 +62,9 @@ struct flow_list {
 };
 
 void flow_list_done(struct flow_list *list);
+
+/* Appends 'line' and takes it over, also on failure. */
+int flow_list_add(struct flow_list *list, char *line, struct error *err);
 
 /*
  * Append the flows of one object. On failure (ERR_EXHAUSTED: memory) what was appended stays and
