@@ -45,6 +45,7 @@ PROTO_C      := $(sort $(wildcard proto/*.c))
 AUTH_C       := $(sort $(wildcard auth/*.c))
 SECRETS_C    := $(filter-out secrets/main.c,$(sort $(wildcard secrets/*.c)))
 NET_C        := $(filter-out netplugin/main.c,$(sort $(wildcard netplugin/*.c)))
+CNI_C        := $(filter-out netplugin/cni/main.c,$(sort $(wildcard netplugin/cni/*.c)))
 CGROUP_C     := $(sort $(wildcard nodeagent/cgroup/*.c))
 AGENT_C      := $(filter-out nodeagent/agent/main.c,$(sort $(wildcard nodeagent/agent/*.c)))
 SHIM_C       := $(filter-out nodeagent/shim/main.c,$(sort $(wildcard nodeagent/shim/*.c)))
@@ -56,12 +57,13 @@ CTL_C        := $(filter-out nodeagent/ctl/main.c,$(sort $(wildcard nodeagent/ct
 lib_of = $(B)/lib$(1).a
 obj    = $(patsubst %.c,$(B)/%.o,$(1))
 
-ARCHIVES := lib proto auth secrets net cgroup agent shim api cluster image ctl
+ARCHIVES := lib proto auth secrets net cni cgroup agent shim api cluster image ctl
 SRC_lib     := $(LIB_C)
 SRC_proto   := $(PROTO_C)
 SRC_auth    := $(AUTH_C)
 SRC_secrets := $(SECRETS_C)
 SRC_net     := $(NET_C)
+SRC_cni     := $(CNI_C)
 SRC_cgroup  := $(CGROUP_C)
 SRC_agent   := $(AGENT_C)
 SRC_shim    := $(SHIM_C)
@@ -107,6 +109,10 @@ $(eval $(call binary,bulkhead-secretd,secrets/main.c,secrets proto lib,$(BASE_LI
 endif
 ifneq ($(call have,netplugin/main.c),)
 $(eval $(call binary,bulkhead-netd,netplugin/main.c,net proto lib,$(BASE_LIBS) -lseccomp -lcap -lnftnl -lmnl -lssl -lcrypto -lm -lpthread -Wl$(comma)--wrap=connect,$(OVS_A)))
+endif
+ifneq ($(call have,netplugin/cni/main.c),)
+# Of libnet only what needs no Open vSwitch.
+$(eval $(call binary,bulkhead-cni,netplugin/cni/main.c,cni net proto lib,$(BASE_LIBS)))
 endif
 ifneq ($(call have,nodeagent/cluster/main.c),)
 $(eval $(call binary,bulkhead-clusterd,nodeagent/cluster/main.c,cluster auth secrets proto lib,$(BASE_LIBS) -lseccomp -lcap -lssl -lcrypto -lm -lpthread -Wl$(comma)--wrap=connect,$(OVS_A)))

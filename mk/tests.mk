@@ -2,7 +2,7 @@
 # tests/unit/*.c link everything that needs neither gRPC nor Open vSwitch.
 UNIT_C     := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS  := $(UNIT_C:tests/unit/%.c=$(B)/tests/unit/%)
-UNIT_LIBS  := agent shim cgroup image secrets auth proto lib
+UNIT_LIBS  := agent shim cgroup image secrets auth cni net proto lib
 UNIT_LDLIBS := -lcmocka $(BASE_LIBS) -larchive -lsystemd -lseccomp -lselinux -lcap -lcrypto
 
 $(UNIT_BINS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
@@ -39,7 +39,7 @@ $(PRIV_BINS): $(B)/tests/priv/%: $(B)/tests/priv/%.o $(foreach a,$(UNIT_LIBS),$(
 PRIV_NET_C    := $(sort $(wildcard tests/priv/net/test_*.c))
 PRIV_NET_BINS := $(PRIV_NET_C:%.c=$(B)/%)
 PRIV_NET_O    := $(patsubst %.c,$(B)/%.o,$(filter-out $(PRIV_NET_C),$(sort $(wildcard tests/priv/net/*.c))))
-$(PRIV_NET_BINS): $(B)/%: $(B)/%.o $(PRIV_NET_O) $(foreach a,net proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-netd
+$(PRIV_NET_BINS): $(B)/%: $(B)/%.o $(PRIV_NET_O) $(foreach a,net proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-netd $(B)/bulkhead-cni
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka $(BASE_LIBS) -lnftnl -lmnl
 

@@ -63,7 +63,7 @@ static enum progress veth_do(struct netd *netd, struct endpoint *endpoint, struc
 	struct veth veth = {
 		.name = endpoint->record.name,
 		.alias = alias,
-		.peer_name = POD_LINK,
+		.peer_name = endpoint->record.link,
 		.peer_netns_fd = endpoint->netns_fd,
 		.mtu = netd->config.mtu,
 	};
@@ -104,13 +104,14 @@ static enum progress guard_undo(struct netd *netd, struct endpoint *endpoint, st
 static enum progress pod_side_do(struct netd *netd, struct endpoint *endpoint, struct error *err)
 {
 	const struct netd_config *config = &netd->config;
+	const char *link = endpoint->record.link;
 	int fd = endpoint->pod_route_fd;
 
-	if (rtnl_link_no_ipv6(fd, POD_LINK, err) < 0 ||
-		(config->guard && rtnl_tx_checksum_off(endpoint->pod_inet_fd, POD_LINK, err) < 0) ||
-		rtnl_address_add(fd, POD_LINK, endpoint->record.address,
-			config->node.cluster.prefix, err) < 0 ||
-		rtnl_link_up(fd, POD_LINK, err) < 0) {
+	if (rtnl_link_no_ipv6(fd, link, err) < 0 ||
+		(config->guard && rtnl_tx_checksum_off(endpoint->pod_inet_fd, link, err) < 0) ||
+		rtnl_address_add(
+			fd, link, endpoint->record.address, config->node.cluster.prefix, err) < 0 ||
+		rtnl_link_up(fd, link, err) < 0) {
 		error_prefix(err, "in the pod's network namespace");
 		return STEP_FAILED;
 	}
@@ -407,7 +408,7 @@ static void close_pod_fds(struct endpoint *endpoint)
 	endpoint->netns_fd = endpoint->pod_route_fd = endpoint->pod_inet_fd = -1;
 }
 
-void endpoint_plug(struct netd *netd, const struct port_record *record, uint32_t serial,
+void endpoint_plug(struct netd *netd, const struct port_record *record, struct asker plugger,
 	int netns_fd, int route_fd, int inet_fd)
 {
 	struct endpoint *endpoint = endpoint_new(netd, record);
@@ -416,7 +417,7 @@ void endpoint_plug(struct netd *netd, const struct port_record *record, uint32_t
 	endpoint->netns_fd = netns_fd;
 	endpoint->pod_route_fd = route_fd;
 	endpoint->pod_inet_fd = inet_fd;
-	endpoint->plug_serial = serial;
+	endpoint->plugger = plugger;
 	endpoint->deadline = time_msec() + PLUG_DEADLINE_MSEC;
 }
 
@@ -455,8 +456,8 @@ void endpoint_remove(struct netd *netd, struct endpoint *endpoint, const struct 
 		endpoint->step = STEPS;
 	endpoint->direction = ENDPOINT_DOWN;
 	endpoint->failure = *why;
-	endpoint->deadline =
-		time_msec() + (endpoint->plug_serial ? UNDO_DEADLINE_MSEC : UNPLUG_DEADLINE_MSEC);
+	endpoint->deadline = time_msec() +
+			     (endpoint->plugger.serial ? UNDO_DEADLINE_MSEC : UNPLUG_DEADLINE_MSEC);
 }
 
 void endpoint_repair(struct netd *netd, struct endpoint *endpoint)
@@ -480,10 +481,10 @@ static void answer_unplugs(struct netd *netd, struct endpoint *endpoint, const s
 
 static void answer_plug(struct netd *netd, struct endpoint *endpoint, const struct error *err)
 {
-	if (!endpoint->plug_serial)
+	if (!endpoint->plugger.serial)
 		return;
-	plug_answer(netd, endpoint->plug_serial, endpoint, err);
-	endpoint->plug_serial = 0;
+	plug_answer(netd, endpoint->plugger, endpoint, err);
+	endpoint->plugger = (struct asker){ 0 };
 }
 
 static void endpoint_free(struct netd *netd, struct endpoint *endpoint)
@@ -520,7 +521,7 @@ static void drive_up(struct netd *netd, struct endpoint *endpoint)
 		struct error err = { 0 };
 		enum progress progress = steps[endpoint->step].run(netd, endpoint, &err);
 
-		if (progress == STEP_WAIT && endpoint->plug_serial &&
+		if (progress == STEP_WAIT && endpoint->plugger.serial &&
 			time_msec() >= endpoint->deadline) {
 			err.code = ERR_UNAVAILABLE;
 			error_prefix(&err, "gave up after %d s", PLUG_DEADLINE_MSEC / 1000);
@@ -584,7 +585,7 @@ void endpoints_wait(struct netd *netd)
 	{
 		if (endpoint->direction == ENDPOINT_SETTLED)
 			continue;
-		if (endpoint->plug_serial || endpoint->unplugs_len > 0)
+		if (endpoint->plugger.serial || endpoint->unplugs_len > 0)
 			poll_timer_wait_until(endpoint->deadline);
 	}
 }

@@ -33,9 +33,9 @@ struct endpoint {
 	bool sync_removed;    /* goes because of a NET_SYNC */
 	bool listed;          /* in the last NET_SYNC */
 	uint32_t next_vnid;   /* see endpoints_move() */
-	long long deadline;   /* of what 'plug_serial' or 'unplugs' wait for */
-	uint32_t plug_serial; /* to answer, or 0 */
-	uint32_t unplugs[UNPLUGS_MAX];
+	long long deadline;   /* of what 'plugger' or 'unplugs' wait for */
+	struct asker plugger; /* to answer */
+	struct asker unplugs[UNPLUGS_MAX];
 	size_t unplugs_len;
 	struct error failure; /* why it goes down, where that is an error */
 };
@@ -44,9 +44,9 @@ struct endpoint *endpoint_find(const struct netd *netd, const char *pod_uid);
 
 /*
  * A new endpoint on its way up; takes over the three descriptors. 'record' has all but address and
- * numbers. The agent is answered under 'serial'.
+ * numbers.
  */
-void endpoint_plug(struct netd *netd, const struct port_record *record, uint32_t serial,
+void endpoint_plug(struct netd *netd, const struct port_record *record, struct asker plugger,
 	int netns_fd, int route_fd, int inet_fd);
 
 /* One that exists already, as OVSDB has it. 'alive' says whether its link does; if not it goes

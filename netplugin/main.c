@@ -23,6 +23,7 @@
 #include "lib/log.h"
 #include "lib/ovs.h"
 #include "netlink-socket.h"
+#include "netplugin/cni.h"
 #include "netplugin/endpoint.h"
 #include "netplugin/guard.h"
 #include "netplugin/options.h"
@@ -35,9 +36,12 @@
 #define AGENT_FD   3
 #define FRAMES_MAX 64 /* taken in one round */
 
-/* Beyond confine_base_syscalls: sockets to Open vSwitch (the connector connects them), SIOCETHTOOL.
+/*
+ * Beyond confine_base_syscalls: sockets to Open vSwitch (the connector connects them), SIOCETHTOOL,
+ * CNI plugins at the socket that the agent hands over.
  */
-static const char *const more_syscalls[] = { "socket", "ioctl", "getsockname", "getpeername" };
+static const char *const more_syscalls[] = { "socket", "ioctl", "getsockname", "getpeername",
+	"accept4" };
 
 int netd_ready(const struct netd *netd, struct error *err)
 {
@@ -151,6 +155,8 @@ static int start(struct netd *netd, const struct options *options, struct error 
 	});
 	netd->flows = flow_sync_new(mgmt);
 	hmap_init(&netd->endpoints);
+	simap_init(&netd->vnids.now);
+	simap_init(&netd->vnids.coming);
 	if (want_base(netd, err) < 0)
 		return -1;
 	return ipc_table_connect(&netd->ipc, AGENT_FD, IPC_NETD, IPC_AGENT, err);
@@ -187,6 +193,7 @@ static void wait_for_more(struct netd *netd)
 	switchdb_wait(netd->db);
 	flow_sync_wait(netd->flows);
 	endpoints_wait(netd);
+	cni_wait(netd);
 	poll_fd_wait(ipc_fd(netd->ipc), events);
 	poll_fd_wait(connector_fd(), POLLIN);
 	poll_block();
@@ -206,6 +213,7 @@ static int loop(struct netd *netd, struct error *err)
 		r = agent_run(netd, err);
 		if (r != 0)
 			return r < 0 ? -1 : 0;
+		cni_run(netd);
 		flow_sync_run(netd->flows, !netd->adopted);
 		endpoints_run(netd);
 		flow_sync_run(netd->flows, !netd->adopted);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FNV_START UINT64_C(14695981039346656037)
+
 void mac_of_address(uint32_t address, uint8_t mac[6])
 {
 	mac[0] = 0x0a;
@@ -20,13 +22,18 @@ void mac_format(const uint8_t mac[6], char text[MAC_TEXT_SIZE])
 		mac[3], mac[4], mac[5]);
 }
 
+static uint64_t fnv(uint64_t hash, const char *text)
+{
+	for (const char *p = text; *p; p++)
+		hash = (hash ^ (uint8_t)*p) * 1099511628211u;
+	return hash;
+}
+
 void port_name_of(const char *pod_uid, char name[PORT_NAME_SIZE])
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
-	uint64_t hash = 14695981039346656037u;
+	uint64_t hash = fnv(FNV_START, pod_uid);
 
-	for (const char *p = pod_uid; *p; p++)
-		hash = (hash ^ (uint8_t)*p) * 1099511628211u;
 	name[0] = 'b';
 	name[1] = 'h';
 	for (size_t i = 2; i < PORT_NAME_SIZE - 1; i++, hash >>= 5)
@@ -46,4 +53,40 @@ int pod_uid_is_valid(const char *uid)
 			return 0;
 	}
 	return 1;
+}
+
+int cni_name_is_valid(const char *name, size_t max)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len > max || !isascii((unsigned char)name[0]) ||
+		!isalnum((unsigned char)name[0]))
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if (!isascii((unsigned char)name[i]) ||
+			(!isalnum((unsigned char)name[i]) && !strchr("_.-", name[i])))
+			return 0;
+	}
+	return 1;
+}
+
+int link_name_is_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= PORT_NAME_SIZE || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return 0;
+	for (size_t i = 0; i < len; i++) {
+		if (!isascii((unsigned char)name[i]) || !isgraph((unsigned char)name[i]) ||
+			strchr("/:%", name[i]))
+			return 0;
+	}
+	return 1;
+}
+
+void cni_uid_of(const char *container, const char *ifname, char uid[POD_UID_MAX + 1])
+{
+	uint64_t hash = fnv(fnv(fnv(FNV_START, container), "/"), ifname);
+
+	snprintf(uid, POD_UID_MAX + 1, "cni-%016llx", (unsigned long long)hash);
 }

@@ -17,11 +17,11 @@
 #include "netplugin/ipam.h"
 #include "netplugin/switchdb.h"
 #include "openvswitch/hmap.h"
+#include "simap.h"
 
 #define PLUG_DEADLINE_MSEC   5000 /* a plug that is not done by then is undone */
 #define UNDO_DEADLINE_MSEC   1000 /* a failed plug is answered by then, though its undoing waits */
 #define UNPLUG_DEADLINE_MSEC 5000 /* an unplug is answered by then, though it goes on */
-#define POD_LINK             "eth0"
 
 struct netd_config {
 	const char *bridge;
@@ -45,6 +45,19 @@ struct netd_projects {
 	uint64_t seq; /* of the flows it changed; 0: of none */
 };
 
+/* What is known of all projects: their VNIDs by name. */
+struct netd_vnids {
+	bool known;          /* a NET_PROJECTS was taken in whole */
+	struct simap now;    /* of the last one */
+	struct simap coming; /* of one that is coming in parts */
+};
+
+/* Who waits for an answer. */
+struct asker {
+	uint64_t conn;   /* 0: the agent; else a plugin's connection (cni.h) */
+	uint32_t serial; /* of what it asked; 0: nobody waits */
+};
+
 struct netd {
 	struct netd_config config;
 	struct ipam *ipam;
@@ -60,6 +73,8 @@ struct netd {
 	unsigned db_seqno;     /* last looked at */
 	struct netd_sync sync;
 	struct netd_projects projects;
+	struct netd_vnids vnids;
+	struct cni *cni; /* NULL before NET_CNI */
 	bool state_sent;
 	bool state_ready;
 	uint64_t state_mended;
@@ -89,10 +104,20 @@ struct endpoint;
 int plug_frame(struct netd *netd, struct ipc_frame *frame, struct error *err);
 
 /* Answers; 'err' is ERR_NONE for success. */
-void plug_answer(struct netd *netd, uint32_t serial, const struct endpoint *endpoint,
+void plug_answer(struct netd *netd, struct asker asker, const struct endpoint *endpoint,
 	const struct error *err);
 void unplug_answer(
-	struct netd *netd, uint32_t serial, const char *pod_uid, const struct error *err);
+	struct netd *netd, struct asker asker, const char *pod_uid, const struct error *err);
+
+/*
+ * The three descriptors must be a network namespace, a NETLINK_ROUTE and an AF_INET datagram socket
+ * in it, and it must not be the node's own. Errors: ERR_INVALID.
+ */
+int plug_check_fds(const struct netd *netd, const int fds[3], struct error *err);
+
+/* Takes 'endpoint' down and remembers who waits for that. Errors: ERR_EXHAUSTED, of askers. */
+int plug_remove(
+	struct netd *netd, struct endpoint *endpoint, struct asker asker, struct error *err);
 
 /* Answers the NET_SYNC under way when nothing is left to do for it, or its time is over. */
 void sync_run(struct netd *netd);

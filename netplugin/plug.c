@@ -15,6 +15,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/path.h"
+#include "netplugin/cni.h"
 #include "netplugin/endpoint.h"
 #include "openvswitch/poll-loop.h"
 #include "proto/ipc_table.h"
@@ -75,31 +76,40 @@ static void plug_refuse(
 	send_to_agent(netd, IPC_NET_PLUGGED, serial, &message.base);
 }
 
-void plug_answer(struct netd *netd, uint32_t serial, const struct endpoint *endpoint,
+void plug_answer(struct netd *netd, struct asker asker, const struct endpoint *endpoint,
 	const struct error *err)
 {
 	Bulkhead__V1__NetPlugged message = BULKHEAD__V1__NET_PLUGGED__INIT;
 	struct plugged_text text;
 
+	if (asker.conn) {
+		cni_plugged(netd, asker, endpoint, err);
+		return;
+	}
 	if (err->code != ERR_NONE) {
-		plug_refuse(netd, serial, endpoint->record.pod_uid, err);
+		plug_refuse(netd, asker.serial, endpoint->record.pod_uid, err);
 		return;
 	}
 	fill_plugged(netd, endpoint, &message, &text);
-	send_to_agent(netd, IPC_NET_PLUGGED, serial, &message.base);
+	send_to_agent(netd, IPC_NET_PLUGGED, asker.serial, &message.base);
 }
 
-void unplug_answer(struct netd *netd, uint32_t serial, const char *pod_uid, const struct error *err)
+void unplug_answer(
+	struct netd *netd, struct asker asker, const char *pod_uid, const struct error *err)
 {
 	Bulkhead__V1__NetUnplugged message = BULKHEAD__V1__NET_UNPLUGGED__INIT;
 	Bulkhead__V1__Error error;
 
+	if (asker.conn) {
+		cni_unplugged(netd, asker, err);
+		return;
+	}
 	if (err->code != ERR_NONE) {
 		ipc_error_pack(err, &error);
 		message.error = &error;
 	}
 	message.pod_uid = borrow(pod_uid);
-	send_to_agent(netd, IPC_NET_UNPLUGGED, serial, &message.base);
+	send_to_agent(netd, IPC_NET_UNPLUGGED, asker.serial, &message.base);
 }
 
 /* ---- NET_PLUG ------------------------------------------------------------------------------ */
@@ -128,28 +138,23 @@ static int socket_is(int fd, int domain, int type, int protocol)
 	return values[0] == domain && values[1] == type && (protocol < 0 || values[2] == protocol);
 }
 
-/* The three descriptors must be what they are said to be, all of one namespace, and not the node's.
- */
-static int check_fds(const struct netd *netd, const int fds[3], struct error *err)
+int plug_check_fds(const struct netd *netd, const int fds[3], struct error *err)
 {
 	struct stat netns, route, inet;
 
 	if (netns_of(fds[0], 0, &netns) < 0)
-		return error_set(
-			err, ERR_INVALID, 0, "descriptor 1 of NET_PLUG is not a network namespace");
+		return error_set(err, ERR_INVALID, 0, "descriptor 1 is not a network namespace");
 	if (!socket_is(fds[1], AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) ||
 		netns_of(fds[1], 1, &route) < 0)
-		return error_set(err, ERR_INVALID, 0,
-			"descriptor 2 of NET_PLUG is not a NETLINK_ROUTE socket");
+		return error_set(err, ERR_INVALID, 0, "descriptor 2 is not a NETLINK_ROUTE socket");
 	if (!socket_is(fds[2], AF_INET, SOCK_DGRAM, -1) || netns_of(fds[2], 1, &inet) < 0)
-		return error_set(err, ERR_INVALID, 0,
-			"descriptor 3 of NET_PLUG is not an AF_INET datagram socket");
-	if (netns.st_ino != route.st_ino || netns.st_ino != inet.st_ino)
-		return error_set(err, ERR_INVALID, 0,
-			"the descriptors of NET_PLUG are of different network namespaces");
-	if (netns.st_ino == netd->netns_ino && netns.st_dev == netd->netns_dev)
 		return error_set(
-			err, ERR_INVALID, 0, "the network namespace of NET_PLUG is the node's own");
+			err, ERR_INVALID, 0, "descriptor 3 is not an AF_INET datagram socket");
+	if (netns.st_ino != route.st_ino || netns.st_ino != inet.st_ino)
+		return error_set(
+			err, ERR_INVALID, 0, "the descriptors are of different network namespaces");
+	if (netns.st_ino == netd->netns_ino && netns.st_dev == netd->netns_dev)
+		return error_set(err, ERR_INVALID, 0, "the network namespace is the node's own");
 	return 0;
 }
 
@@ -177,7 +182,7 @@ static int plug(struct netd *netd, const Bulkhead__V1__NetPlug *message, struct 
 
 	if (check_identity(message->pod_uid, message->project, message->pod, message->vnid, err) <
 			0 ||
-		check_fds(netd, frame->fds, err) < 0)
+		plug_check_fds(netd, frame->fds, err) < 0)
 		return -1;
 	if (endpoint_find(netd, message->pod_uid))
 		return error_set(err, ERR_EXISTS, 0,
@@ -186,8 +191,10 @@ static int plug(struct netd *netd, const Bulkhead__V1__NetPlug *message, struct 
 	snprintf(record.pod_uid, sizeof(record.pod_uid), "%s", message->pod_uid);
 	snprintf(record.project, sizeof(record.project), "%s", message->project);
 	snprintf(record.pod, sizeof(record.pod), "%s", message->pod);
-	endpoint_plug(netd, &record, frame->serial, ipc_frame_take_fd(frame, 0),
-		ipc_frame_take_fd(frame, 1), ipc_frame_take_fd(frame, 2));
+	snprintf(record.link, sizeof(record.link), POD_LINK);
+	endpoint_plug(netd, &record, (struct asker){ 0, frame->serial },
+		ipc_frame_take_fd(frame, 0), ipc_frame_take_fd(frame, 1),
+		ipc_frame_take_fd(frame, 2));
 	return 0;
 }
 
@@ -205,11 +212,27 @@ static int on_plug(
 
 /* ---- NET_UNPLUG ---------------------------------------------------------------------------- */
 
+int plug_remove(struct netd *netd, struct endpoint *endpoint, struct asker asker, struct error *err)
+{
+	struct error why = { 0 };
+
+	if (endpoint->unplugs_len == UNPLUGS_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0, "pod '%s' is being unplugged %d times",
+			endpoint->record.pod, UNPLUGS_MAX);
+	error_set(&why, ERR_CANCELLED, 0, "pod '%s' was unplugged before it was plugged",
+		endpoint->record.pod);
+	endpoint_remove(netd, endpoint, &why);
+	endpoint->unplugs[endpoint->unplugs_len++] = asker;
+	endpoint->deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
+	return 0;
+}
+
 static int on_unplug(
 	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
 {
 	const Bulkhead__V1__NetUnplug *message = (const void *)base;
 	struct endpoint *endpoint = endpoint_find(netd, message->pod_uid);
+	const struct asker agent = { 0, frame->serial };
 	struct error answer = { 0 };
 
 	(void)err;
@@ -217,18 +240,8 @@ static int on_unplug(
 		error_set(&answer, ERR_UNAVAILABLE, 0,
 			"cannot unplug pod '%s': which ports there are is not known yet",
 			message->pod_uid);
-	else if (endpoint && endpoint->unplugs_len == UNPLUGS_MAX)
-		error_set(&answer, ERR_EXHAUSTED, 0, "pod '%s' is being unplugged %d times",
-			message->pod_uid, UNPLUGS_MAX);
-	if (answer.code != ERR_NONE || !endpoint) {
-		unplug_answer(netd, frame->serial, message->pod_uid, &answer);
-		return 0;
-	}
-	error_set(&answer, ERR_CANCELLED, 0, "pod '%s' was unplugged before it was plugged",
-		message->pod_uid);
-	endpoint_remove(netd, endpoint, &answer);
-	endpoint->unplugs[endpoint->unplugs_len++] = frame->serial;
-	endpoint->deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
+	if (answer.code != ERR_NONE || !endpoint || plug_remove(netd, endpoint, agent, &answer) < 0)
+		unplug_answer(netd, agent, message->pod_uid, &answer);
 	return 0;
 }
 
@@ -247,7 +260,8 @@ static void sync_answer(struct netd *netd, const struct error *err)
 
 	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
 	{
-		if (endpoint->direction != ENDPOINT_SETTLED || err->code != ERR_NONE)
+		if (endpoint->direction != ENDPOINT_SETTLED || err->code != ERR_NONE ||
+			endpoint->record.container[0])
 			continue;
 		bulkhead__v1__net_plugged__init(&ports[n]);
 		fill_plugged(netd, endpoint, &ports[n], &texts[n]);
@@ -304,7 +318,8 @@ static int on_sync(
 	error_set(&why, ERR_CANCELLED, 0, "the pod is not on the list of pods that live");
 	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
 	{
-		if (endpoint->listed || endpoint->direction == ENDPOINT_DOWN)
+		if (endpoint->listed || endpoint->record.container[0] ||
+			endpoint->direction == ENDPOINT_DOWN)
 			continue;
 		endpoint->sync_removed = true;
 		endpoint_remove(netd, endpoint, &why);
@@ -321,7 +336,8 @@ void sync_run(struct netd *netd)
 		return;
 	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
 	{
-		if (endpoint->direction == ENDPOINT_SETTLED || endpoint->plug_serial)
+		if (endpoint->direction == ENDPOINT_SETTLED || endpoint->plugger.serial ||
+			endpoint->record.container[0])
 			continue;
 		if (time_msec() < netd->sync.deadline) {
 			poll_timer_wait_until(netd->sync.deadline);
@@ -350,31 +366,56 @@ static void projects_answer(struct netd *netd, const struct error *err)
 	netd->projects = (struct netd_projects){ 0 };
 }
 
+/*
+ * What came is what is known. A number rests for a week when its project is deleted, and may then
+ * be another's: what a CNI plugin attached and nobody takes away does not live to see that. (The
+ * agent's pods are its own to remove.)
+ */
+static void take_vnids(struct netd *netd)
+{
+	struct endpoint *endpoint;
+	struct error why = { 0 };
+
+	simap_swap(&netd->vnids.now, &netd->vnids.coming);
+	simap_clear(&netd->vnids.coming);
+	netd->vnids.known = true;
+	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
+	{
+		const struct port_record *record = &endpoint->record;
+		const struct simap_node *row = simap_find(&netd->vnids.now, record->project);
+
+		endpoint->next_vnid = row ? row->data : record->vnid;
+		if (row || !record->container[0] || endpoint->direction == ENDPOINT_DOWN)
+			continue;
+		log_notice("port '%s' goes with its project '%s'", record->name, record->project);
+		error_set(&why, ERR_CANCELLED, 0, "project '%s' is deleted", record->project);
+		endpoint_remove(netd, endpoint, &why);
+	}
+}
+
 static int on_projects(
 	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
 {
 	const Bulkhead__V1__NetProjects *message = (const void *)base;
-	struct endpoint *endpoint;
 
 	if (netd->projects.serial)
 		return error_set(
 			err, ERR_INVALID, 0, "a second NET_PROJECTS before the first is answered");
-	netd->projects.serial = frame->serial;
-	netd->projects.deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
-	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
-	endpoint->next_vnid = endpoint->record.vnid;
+	if (message->part == 0)
+		simap_clear(&netd->vnids.coming);
 	for (size_t i = 0; i < message->n_projects; i++) {
 		const Bulkhead__V1__NetProject *project = message->projects[i];
 
 		if (project->vnid > VNID_MAX)
 			return error_set(err, ERR_INVALID, 0, "vnid: %u is over the limit of %u",
 				project->vnid, VNID_MAX);
-		HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
-		{
-			if (strcmp(endpoint->record.project, project->name) == 0)
-				endpoint->next_vnid = project->vnid;
-		}
+		simap_put(&netd->vnids.coming, project->name, project->vnid);
 	}
+	if (message->more)
+		return 0;
+	netd->projects.serial = frame->serial;
+	netd->projects.deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
+	take_vnids(netd);
 	endpoints_move(netd, &netd->projects.seq);
 	return 0;
 }
@@ -397,6 +438,13 @@ void projects_run(struct netd *netd)
 	projects_answer(netd, &err);
 }
 
+static int on_cni(
+	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
+{
+	(void)base;
+	return cni_listen(netd, ipc_frame_take_fd(frame, 0), err);
+}
+
 /* ---- frames and state ---------------------------------------------------------------------- */
 
 static const struct {
@@ -408,6 +456,7 @@ static const struct {
 	{ IPC_NET_UNPLUG, on_unplug },
 	{ IPC_NET_SYNC, on_sync },
 	{ IPC_NET_PROJECTS, on_projects },
+	{ IPC_NET_CNI, on_cni },
 };
 
 int plug_frame(struct netd *netd, struct ipc_frame *frame, struct error *err)

@@ -360,6 +360,25 @@ static int copy_id(
 	return 0;
 }
 
+/* What a CNI plugin's port has besides; of a pod of the agent's nothing. */
+static int cni_read(const struct ovsrec_port *port, struct port_record *record, struct error *err)
+{
+	const char *owner = smap_get(&port->external_ids, "bulkhead-owner");
+
+	snprintf(record->link, sizeof(record->link), POD_LINK);
+	if (!owner)
+		return 0;
+	if (strcmp(owner, "cni") != 0)
+		return error_set(err, ERR_INVALID, 0,
+			"port '%s': external_ids:bulkhead-owner is '%s'", port->name, owner);
+	if (copy_id(port, "bulkhead-container", record->container, sizeof(record->container), err) <
+			0 ||
+		copy_id(port, "bulkhead-network", record->network, sizeof(record->network), err) <
+			0)
+		return -1;
+	return copy_id(port, "bulkhead-ifname", record->link, sizeof(record->link), err);
+}
+
 static int record_read(const struct ovsrec_port *port, struct port_record *ret, struct error *err)
 {
 	char address[IPNET_TEXT_SIZE], vnid[16], expected[PORT_NAME_SIZE];
@@ -370,7 +389,8 @@ static int record_read(const struct ovsrec_port *port, struct port_record *ret, 
 			0 ||
 		copy_id(port, "bulkhead-pod", record.pod, sizeof(record.pod), err) < 0 ||
 		copy_id(port, "bulkhead-ip", address, sizeof(address), err) < 0 ||
-		copy_id(port, "bulkhead-vnid", vnid, sizeof(vnid), err) < 0)
+		copy_id(port, "bulkhead-vnid", vnid, sizeof(vnid), err) < 0 ||
+		cni_read(port, &record, err) < 0)
 		return -1;
 	if (address_parse(address, &record.address, err) < 0)
 		return error_prefix(err, "port '%s'", port->name);
@@ -413,13 +433,19 @@ static void record_write(const struct ovsrec_port *port, const struct port_recor
 	mac_of_address(record->address, mac);
 	mac_format(mac, mac_text);
 	address_format(record->address, address);
-	smap_add(&ids, "sandbox", record->pod_uid);
+	smap_add(&ids, "sandbox", record->container[0] ? record->container : record->pod_uid);
 	smap_add(&ids, "bulkhead-pod-uid", record->pod_uid);
 	smap_add(&ids, "bulkhead-project", record->project);
 	smap_add(&ids, "bulkhead-pod", record->pod);
 	smap_add(&ids, "bulkhead-ip", address);
 	smap_add(&ids, "bulkhead-mac", mac_text);
 	smap_add_format(&ids, "bulkhead-vnid", "%u", record->vnid);
+	if (record->container[0]) {
+		smap_add(&ids, "bulkhead-owner", "cni");
+		smap_add(&ids, "bulkhead-container", record->container);
+		smap_add(&ids, "bulkhead-network", record->network);
+		smap_add(&ids, "bulkhead-ifname", record->link);
+	}
 	ovsrec_port_set_external_ids(port, &ids);
 	smap_destroy(&ids);
 }

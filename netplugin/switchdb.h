@@ -11,8 +11,8 @@
 #include "lib/error.h"
 #include "netplugin/names.h"
 
+#define POD_LINK         "eth0" /* of the agent's pods */
 #define PROJECT_NAME_MAX 63
-#define POD_NAME_MAX     253
 
 struct switchdb_config {
 	const char *socket; /* absolute path of the database socket */
@@ -20,13 +20,18 @@ struct switchdb_config {
 	const char *datapath; /* "system" or "netdev" */
 };
 
-/* external_ids of the Port row: bulkhead-pod-uid (and sandbox), -project, -pod, -ip, -mac, -vnid.
+/*
+ * external_ids of the Port row: bulkhead-pod-uid (and sandbox), -project, -pod, -ip, -mac, -vnid;
+ * of what a CNI plugin attached also bulkhead-owner=cni, -container, -network and -ifname.
  */
 struct port_record {
 	char pod_uid[POD_UID_MAX + 1];
 	char project[PROJECT_NAME_MAX + 1];
 	char pod[POD_NAME_MAX + 1];
 	char name[PORT_NAME_SIZE];
+	char link[PORT_NAME_SIZE];      /* the pod's end, as it is called there */
+	char container[CNI_ID_MAX + 1]; /* of a CNI plugin's; "": a pod of the agent's */
+	char network[CNI_ID_MAX + 1];   /* the CNI network configuration it came with */
 	uint32_t address;
 	uint32_t vnid;
 	uint32_t ofport_request; /* when it is added */

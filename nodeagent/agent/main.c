@@ -25,6 +25,7 @@
 #include "nodeagent/agent/api.h"
 #include "nodeagent/agent/cgroup_path.h"
 #include "nodeagent/agent/cluster.h"
+#include "nodeagent/agent/cni_socket.h"
 #include "nodeagent/agent/config.h"
 #include "nodeagent/agent/netd.h"
 #include "nodeagent/agent/node.h"
@@ -308,6 +309,17 @@ static int open_images(struct agent *agent, struct error *err)
 	return image_store_open(&agent->images, dir, err);
 }
 
+/* Before netd is started, which can make no socket itself. */
+static int listen_for_cni(struct agent *agent, struct error *err)
+{
+	int fd;
+
+	if (cni_socket_open(agent->run_dirfd, agent->config->run_dir, &fd, err) < 0)
+		return -1;
+	netd_listen(agent->netd, fd);
+	return 0;
+}
+
 /* The modules in the order in which they use each other; api last, when all can answer. */
 static int start(struct agent *agent, struct error *err)
 {
@@ -317,8 +329,8 @@ static int start(struct agent *agent, struct error *err)
 		ovs_new(&agent->ovs, agent, err) < 0 ||
 		cluster_new(&agent->cluster, agent, err) < 0 ||
 		secretd_new(&agent->secretd, agent, err) < 0 ||
-		netd_new(&agent->netd, agent, err) < 0 || node_new(&agent->node, agent, err) < 0 ||
-		pods_new(&agent->pods, agent, err) < 0 ||
+		netd_new(&agent->netd, agent, err) < 0 || listen_for_cni(agent, err) < 0 ||
+		node_new(&agent->node, agent, err) < 0 || pods_new(&agent->pods, agent, err) < 0 ||
 		quotas_new(&agent->quotas, agent, err) < 0)
 		return -1;
 	return api_new(&agent->api, agent, err);
@@ -358,6 +370,7 @@ static int serve(struct agent *agent, struct error *err)
 	}
 	stop(agent);
 	unlinkat(agent->run_dirfd, PID_FILE, 0);
+	unlinkat(agent->run_dirfd, CNI_SOCKET, 0);
 	return r < 0 ? -1 : 0;
 }
 

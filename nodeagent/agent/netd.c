@@ -17,7 +17,8 @@
 #include "nodeagent/agent/pending.h"
 #include "nodeagent/agent/pods.h"
 
-#define SYNC_RETRY_USEC UINT64_C(1000000)
+#define SYNC_RETRY_USEC    UINT64_C(1000000)
+#define PROJECTS_FRAME_MAX 8192 /* rows of one frame: what a receiver takes (WIRE_FIELDS_MAX) */
 
 struct netd {
 	struct agent *agent;
@@ -27,6 +28,8 @@ struct netd {
 	bool synced;   /* NET_SYNC of this connection was answered */
 	bool syncing;  /* it was sent */
 	uint32_t sync; /* its serial */
+	int cni_fd;    /* to listen at; -1: nowhere */
+	bool cni_sent; /* on this connection */
 	sd_event_source *sync_timer;
 	struct {
 		uint32_t serial;   /* of the NET_PROJECTS under way; 0: none */
@@ -88,35 +91,48 @@ static uint64_t networks_now(const struct cluster *cluster)
 	return hash | 1;
 }
 
-/* Those that have pods here. */
-static int projects_send(struct netd *netd, struct error *err)
+/* 'part' of the rows, as many as one frame takes; 'serial' is that frame's. 1: there are more. */
+static int projects_send_part(struct netd *netd, uint32_t part, Bulkhead__V1__NetProject *rows,
+	Bulkhead__V1__NetProject **list, uint32_t *serial, struct error *err)
 {
+	const size_t first = (size_t)part * PROJECTS_FRAME_MAX;
 	const struct cluster *cluster = netd->agent->cluster;
 	const Bulkhead__V1__ClusterProject *project;
 	Bulkhead__V1__NetProjects message = BULKHEAD__V1__NET_PROJECTS__INIT;
-	cleanup_free Bulkhead__V1__NetProject *rows = NULL;
-	cleanup_free Bulkhead__V1__NetProject **list = NULL;
-	size_t len = 0;
+	size_t n = 0;
 
-	while (cluster_project_at(cluster, len))
-		len++;
-	rows = calloc(len + 1, sizeof(*rows));
-	list = calloc(len + 1, sizeof(Bulkhead__V1__NetProject *));
+	while (n < PROJECTS_FRAME_MAX && (project = cluster_project_at(cluster, first + n))) {
+		bulkhead__v1__net_project__init(&rows[n]);
+		rows[n].name = project->name;
+		rows[n].vnid = project->vnid;
+		list[n] = &rows[n];
+		n++;
+	}
+	message.part = part;
+	message.projects = list;
+	message.n_projects = n;
+	message.more = cluster_project_at(cluster, first + n) != NULL;
+	if (daemon_send(netd->daemon, IPC_NET_PROJECTS, &message.base, NULL, 0, serial, err) < 0)
+		return -1;
+	return message.more;
+}
+
+/* All there are: a CNI plugin may name any. */
+static int projects_send(struct netd *netd, struct error *err)
+{
+	cleanup_free Bulkhead__V1__NetProject *rows = calloc(PROJECTS_FRAME_MAX, sizeof(*rows));
+	cleanup_free Bulkhead__V1__NetProject **list =
+		calloc(PROJECTS_FRAME_MAX, sizeof(Bulkhead__V1__NetProject *));
+	uint32_t serial = 0, part = 0;
+	int r;
+
 	if (!rows || !list)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a list of projects");
-	for (size_t i = 0; (project = cluster_project_at(cluster, i)); i++) {
-		Bulkhead__V1__NetProject *row = &rows[message.n_projects];
-
-		if (!pods_use_project(netd->agent->pods, project->name))
-			continue;
-		bulkhead__v1__net_project__init(row);
-		row->name = project->name;
-		row->vnid = project->vnid;
-		list[message.n_projects++] = row;
-	}
-	message.projects = list;
-	return daemon_send(netd->daemon, IPC_NET_PROJECTS, &message.base, NULL, 0,
-		&netd->projects.serial, err);
+	while ((r = projects_send_part(netd, part, rows, list, &serial, err)) > 0)
+		part++;
+	if (r == 0)
+		netd->projects.serial = serial;
+	return r;
 }
 
 /* NET_SYNC says the same of a connection that is new. */
@@ -220,6 +236,20 @@ static int on_synced(struct netd *netd, const Bulkhead__V1__NetSynced *synced, s
 
 /* ---- frames -------------------------------------------------------------------------------- */
 
+/* Once a connection, and first: what it says comes when it can listen. */
+static void listen_if_due(struct netd *netd)
+{
+	Bulkhead__V1__NetCni message = BULKHEAD__V1__NET_CNI__INIT;
+	struct error err = { 0 };
+
+	if (netd->cni_fd < 0 || netd->cni_sent)
+		return;
+	if (daemon_send(netd->daemon, IPC_NET_CNI, &message.base, &netd->cni_fd, 1, NULL, &err) < 0)
+		log_error("CNI plugins are not answered: %s", err.text);
+	else
+		netd->cni_sent = true;
+}
+
 static int on_state(struct netd *netd, const struct ipc_frame *frame, struct error *err)
 {
 	Bulkhead__V1__NetState *state =
@@ -230,6 +260,7 @@ static int on_state(struct netd *netd, const struct ipc_frame *frame, struct err
 	if (netd->state)
 		bulkhead__v1__net_state__free_unpacked(netd->state, NULL);
 	netd->state = state;
+	listen_if_due(netd);
 	sync_if_due(netd);
 	node_kick(netd->agent->node);
 	return 0;
@@ -296,6 +327,7 @@ static void on_lost(void *user, const struct error *err)
 
 	netd->synced = false;
 	netd->syncing = false;
+	netd->cni_sent = false;
 	netd->projects.serial = 0;
 	netd->projects.networks = 0;
 	if (netd->state)
@@ -319,6 +351,7 @@ int netd_new(struct netd **ret, struct agent *agent, struct error *err)
 	if (!netd)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start bulkhead-netd");
 	netd->agent = agent;
+	netd->cni_fd = -1;
 	r = sd_event_add_time(agent->event, &netd->sync_timer, CLOCK_MONOTONIC, UINT64_MAX, 0,
 		on_sync_timer, netd);
 	if (r >= 0)
@@ -343,8 +376,15 @@ void netd_free(struct netd *netd)
 	if (netd->state)
 		bulkhead__v1__net_state__free_unpacked(netd->state, NULL);
 	sd_event_source_disable_unref(netd->sync_timer);
+	cleanup_close_fn(&netd->cni_fd);
 	free(netd->subnet);
 	free(netd);
+}
+
+void netd_listen(struct netd *netd, int fd)
+{
+	cleanup_close_fn(&netd->cni_fd);
+	netd->cni_fd = fd;
 }
 
 static int start_daemon(struct netd *netd, struct error *err)

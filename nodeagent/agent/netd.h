@@ -16,6 +16,11 @@ struct netd;
 /* Prepares the link; the daemon is started by netd_begin() once the node has a subnet. */
 int netd_new(struct netd **ret, struct agent *agent, struct error *err);
 void netd_free(struct netd *netd);
+/*
+ * Each daemon from now on serves CNI plugins at 'fd', a listening socket (cni_socket.h), which is
+ * taken over: what connects while none runs waits for the next.
+ */
+void netd_listen(struct netd *netd, int fd);
 /* Starts the supervised daemon for 'subnet' ("10.128.0.0/23"). Again with the same: nothing. */
 int netd_begin(struct netd *netd, const char *subnet, struct error *err);
 

@@ -69,8 +69,8 @@ static int remove_dir(const char *path, struct error *err)
 
 static int remove_run(struct agent *agent, bool purge, struct error *err)
 {
-	static const char *const names[] = { "pods", "ovs", "empty", "agent.pid", ".agent.pid.new",
-		"agent.lock" };
+	static const char *const names[] = { "pods", "ovs", "empty", "cni.sock", "agent.pid",
+		".agent.pid.new", "agent.lock" };
 
 	(void)purge;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {

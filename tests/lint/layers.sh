@@ -11,6 +11,7 @@ proto | lib
 auth | lib proto
 secrets | lib proto
 netplugin | lib proto
+netplugin/cni | lib proto netplugin
 nodeagent/cgroup | lib
 nodeagent/image | lib proto
 nodeagent/shim | lib proto nodeagent/cgroup

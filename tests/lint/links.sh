@@ -9,6 +9,7 @@ bulkhead-shim     | libprotobuf-c libyaml libjansson libseccomp libselinux libca
 bulkhead-api      | libprotobuf-c libyaml libjansson libgrpc libgpr libssl libcrypto libseccomp libcap
 bulkhead-secretd  | libprotobuf-c libyaml libjansson libcrypto libseccomp libcap
 bulkhead-netd     | libprotobuf-c libyaml libjansson libseccomp libcap libnftnl libmnl libssl libcrypto
+bulkhead-cni      | libprotobuf-c libjansson
 bulkhead-clusterd | libprotobuf-c libyaml libjansson libseccomp libcap libssl libcrypto
 bulkhead-unpack   | libprotobuf-c libyaml libjansson libarchive libcrypto libseccomp libcap
 bulkhead          | libprotobuf-c libyaml libjansson libgrpc libgpr libssl libcrypto libarchive

@@ -1,4 +1,6 @@
 /* How a node registers itself, and what becomes of it when a daemon goes. */
+#include <fcntl.h>
+
 #include "tests/unit/node_rig.h"
 
 static void a_new_node_registers_step_by_step(void **state)
@@ -140,10 +142,15 @@ static uint32_t expect_projects(uint32_t vnid)
 	const struct sent *sent = expect_sent(IPC_NET_PROJECTS);
 	const Bulkhead__V1__NetProjects *message = (const Bulkhead__V1__NetProjects *)sent->message;
 
-	/* Not project default, which has no pod here. */
-	assert_int_equal(message->n_projects, 1);
-	assert_string_equal(message->projects[0]->name, "red");
-	assert_int_equal(message->projects[0]->vnid, vnid);
+	/* Project default, too, though it has no pod here: a CNI plugin may name it. */
+	assert_int_equal(message->n_projects, 2);
+	assert_false(message->more);
+	for (size_t i = 0; i < message->n_projects; i++) {
+		if (strcmp(message->projects[i]->name, "red") == 0)
+			assert_int_equal(message->projects[i]->vnid, vnid);
+		else
+			assert_string_equal(message->projects[i]->name, "default");
+	}
 	return sent->serial;
 }
 
@@ -182,6 +189,78 @@ static void moves_are_told_one_after_the_other_and_reported(void **state)
 	assert_int_equal(netd_projects_epoch(agent.netd), 8);
 }
 
+/* More than one frame takes: all of them, once each, and only the last one's answer counts. */
+static void many_projects_go_in_parts(void **state)
+{
+	enum { MANY = 20000, PARTS = 3 };
+	Bulkhead__V1__ClusterProject *rows = calloc(MANY, sizeof(*rows));
+	Bulkhead__V1__ClusterProject **list = calloc(MANY, sizeof(rows));
+	Bulkhead__V1__ClusterDelta delta = BULKHEAD__V1__CLUSTER_DELTA__INIT;
+	char(*names)[16] = calloc(MANY, sizeof(*names));
+	uint8_t *seen = calloc(MANY, 1);
+	const struct sent *sent = NULL;
+	size_t total = 0;
+
+	(void)state;
+	make_ready();
+	for (size_t i = 0; i < MANY; i++) {
+		bulkhead__v1__cluster_project__init(&rows[i]);
+		snprintf(names[i], sizeof(names[i]), "p%zu", i);
+		rows[i].name = names[i];
+		rows[i].vnid = (uint32_t)i;
+		rows[i].moved = i == MANY - 1;
+		list[i] = &rows[i];
+	}
+	delta.connected = true;
+	delta.projects = list;
+	delta.n_projects = MANY;
+	assert_int_equal(say(&fake.clusterd, IPC_CLUSTER_DELTA, 0, &delta.base), 0);
+	for (uint32_t part = 0; part < PARTS; part++) {
+		const Bulkhead__V1__NetProjects *message;
+
+		sent = expect_sent(IPC_NET_PROJECTS);
+		message = (const Bulkhead__V1__NetProjects *)sent->message;
+		assert_int_equal(message->part, part);
+		assert_int_equal(message->more, part < PARTS - 1);
+		total += message->n_projects;
+		for (size_t i = 0; i < message->n_projects; i++) {
+			const Bulkhead__V1__NetProject *row = message->projects[i];
+
+			if (row->name[0] == 'p')
+				assert_int_equal(seen[row->vnid]++, 0);
+		}
+	}
+	assert_null(next_sent());
+	assert_int_equal(total, MANY + 1);
+	say_projects_set(sent->serial - 1, ERR_NONE);
+	assert_int_equal(netd_projects_epoch(agent.netd), 0);
+	say_projects_set(sent->serial, ERR_NONE);
+	assert_int_equal(netd_projects_epoch(agent.netd), 1);
+	free(rows);
+	free(list);
+	free(names);
+	free(seen);
+}
+
+/* Each netd that runs gets the socket at which CNI plugins ask. */
+static void each_netd_is_told_where_to_listen(void **state)
+{
+	(void)state;
+	netd_listen(agent.netd, open("/dev/null", O_RDONLY | O_CLOEXEC));
+	say_hello();
+	say_snapshot(true, true);
+	say_net(false);
+	expect_sent(IPC_NET_CNI);
+	say_net(true);
+	expect_sent(IPC_NET_SYNC);
+	assert_null(next_sent());
+	lose(&fake.netd);
+	fake.netd.running = true;
+	say_net(false);
+	expect_sent(IPC_NET_CNI);
+	assert_null(next_sent());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +270,8 @@ int main(void)
 		TEST(the_database_may_go_and_come),
 		TEST(netd_is_told_again_after_each_start),
 		TEST(moves_are_told_one_after_the_other_and_reported),
+		TEST(many_projects_go_in_parts),
+		TEST(each_netd_is_told_where_to_listen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
