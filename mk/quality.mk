@@ -71,7 +71,7 @@ $(B)/tests/bench/bench_launch: $(B)/tests/bench/bench_launch.o $(foreach a,$(UNI
 
 $(B)/tests/bench/bench_net: $(B)/tests/bench/bench_net.o $(PRIV_NET_O) $(foreach a,net proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-netd
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(BASE_LIBS) -lnftnl -lmnl
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka $(BASE_LIBS) -lnftnl -lmnl
 
 $(B)/tests/bench/now $(B)/tests/bench/neighbour: $(B)/tests/bench/%: tests/bench/%.c
 	$(call say,LINK,$@)

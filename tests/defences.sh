@@ -19,7 +19,7 @@ GUARD       | netplugin/main         | bulkhead-netd  | $B/tests/priv/net/test_i
 SPOOF       | netplugin/flows        | bulkhead-netd  | $B/tests/priv/net/test_isolation
 TENANCY     | netplugin/flows        | bulkhead-netd  | $B/tests/priv/net/test_isolation
 FLOW_CHECK  | netplugin/flow_sync    | bulkhead-netd  | $B/tests/priv/net/test_life
-CNI_PEER    | netplugin/cni          | bulkhead-netd  | $B/tests/priv/net/test_cni
+CNI_PEER    | netplugin/cni          | bulkhead-netd  | $B/tests/priv/net/test_cni_socket
 RELEASED    | nodeagent/cluster/move | bulkhead-clusterd | $B/tests/priv/cluster/test_changes
 SEALING_KEY | nodeagent/ctl/create   | bulkhead       | bats --formatter tap -f "did not sign" tests/e2e/create.bats
 PATH        | nodeagent/image/entry_path    | tests/unit/test_image_hostile  | $B/tests/unit/test_image_hostile

@@ -13,8 +13,8 @@ build="gcc make libc6-dev pkg-config python3 libgrpc-dev protobuf-compiler libpr
 	libcap-dev libyaml-dev libjansson-dev libarchive-dev libnftnl-dev libmnl-dev openvswitch-source"
 demo="openvswitch-switch openvswitch-common busybox-static iproute2"
 check="libcmocka-dev bats perl openssl iputils-ping python3-cryptography python3-grpcio
-	python3-grpc-tools tshark strace"
-quality="clang clang-format clang-tidy libclang-rt-dev gcovr codespell shellcheck mandoc runc crun bubblewrap"
+	python3-grpc-tools tshark strace podman runc"
+quality="clang clang-format clang-tidy libclang-rt-dev gcovr codespell shellcheck mandoc crun bubblewrap"
 vm="qemu-system-x86 mmdebstrap e2fsprogs lz4 semodule-utils policycoreutils"
 
 case "${1:-}" in

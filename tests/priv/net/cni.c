@@ -1,5 +1,6 @@
 #include "tests/priv/net/cni.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,11 +12,17 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
 
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 
 #define VARIABLES_MAX 8
+#define LATER         100
+#define ARGS          "IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=web;K8S_POD_UID=u;MORE=1"
 
 #define must(condition)                                                                            \
 	do {                                                                                       \
@@ -177,4 +184,112 @@ struct plugin_run cni_lab_verb(const struct lab *lab, const char *verb, const ch
 	for (size_t i = 0; i < n; i++)
 		variables[i] = text[i];
 	return cni_lab_run(lab, variables, input);
+}
+
+/* 'more' is members with a comma before each. The next call's takes its place. */
+const char *cni_config(
+	const struct lab *lab, const char *version, const char *network, const char *more)
+{
+	static char text[1 << 16];
+
+	assert_true(snprintf(text, sizeof(text),
+			    "{\"cniVersion\":\"%s\",\"name\":\"%s\",\"type\":\"bulkhead-cni\","
+			    "\"socket\":\"%s/cni.sock\"%s}",
+			    version, network, lab->dir, more) < (int)sizeof(text));
+	return text;
+}
+
+const char *cni_with_prev(
+	const struct lab *lab, const char *version, const char *network, const json_t *prev)
+{
+	cleanup_free char *text = json_dumps(prev, JSON_COMPACT);
+	cleanup_free char *more = NULL;
+
+	assert_true(text && asprintf(&more, ",\"prevResult\":%s", text) > 0);
+	return cni_config(lab, version, network, more);
+}
+
+const char *cni_args(const char *project)
+{
+	static char text[256];
+
+	snprintf(text, sizeof(text), ARGS, project);
+	return text;
+}
+
+void cni_is_done(struct plugin_run run)
+{
+	if (run.status != 0)
+		fail_msg("code %u: %s", run.code, run.text);
+	json_decref(run.answer);
+}
+
+void cni_is_refused(struct plugin_run run, unsigned code, const char *says)
+{
+	assert_int_equal(run.status, 1);
+	if (run.code != code || !strstr(run.text, says))
+		fail_msg("code %u: %s", run.code, run.text);
+	assert_non_null(json_object_get(run.answer, "cniVersion"));
+	json_decref(run.answer);
+}
+
+/* Attaches 'pod', takes in its address; the caller owns the result. */
+json_t *cni_attach(const struct lab *lab, struct pod *pod, const char *container,
+	const char *ifname, const char *project, const char *version)
+{
+	struct plugin_run run = cni_lab_verb(lab, "ADD", container, ifname, pod, cni_args(project),
+		cni_config(lab, version, "pods", ""));
+	const char *text;
+	char dotted[32];
+	struct in_addr in;
+
+	if (run.status != 0)
+		fail_msg("code %u: %s", run.code, run.text);
+	text = json_string_value(
+		json_object_get(json_array_get(json_object_get(run.answer, "ips"), 0), "address"));
+	assert_int_equal(sscanf(text, "%31[0-9.]/14", dotted), 1);
+	assert_int_equal(inet_pton(AF_INET, dotted, &in), 1);
+	pod->address = ntohl(in.s_addr);
+	return run.answer;
+}
+
+void cni_detach(const struct lab *lab, const char *container, const char *ifname)
+{
+	cni_is_done(cni_lab_verb(
+		lab, "DEL", container, ifname, NULL, NULL, cni_config(lab, "1.1.0", "pods", "")));
+}
+
+unsigned cni_ports(const struct lab *lab)
+{
+	cleanup_free char *text =
+		lab_run("ovs-vsctl --db=unix:%s/db.sock list-ports br0 | wc -l", lab->dir);
+
+	return (unsigned)atoi(text);
+}
+
+void cni_flows_become(struct lab *lab, const char *expected)
+{
+	for (int i = 0; i < LATER; i++) {
+		cleanup_free char *now = lab_flows(lab);
+
+		if (strcmp(now, expected) == 0)
+			return;
+		usleep(100 * 1000);
+	}
+	fail_msg("the flows do not become what they must be");
+}
+
+void cni_status_becomes(const struct lab *lab, unsigned code)
+{
+	struct plugin_run run = { 0 };
+
+	for (int i = 0; i < LATER; i++) {
+		run = cni_lab_verb(lab, "STATUS", NULL, NULL, NULL, NULL,
+			cni_config(lab, "1.1.0", "pods", ""));
+		json_decref(run.answer);
+		if (run.code == code && run.status == (code ? 1 : 0))
+			return;
+		usleep(100 * 1000);
+	}
+	fail_msg("status is %u: %s", run.code, run.text);
 }

@@ -39,4 +39,30 @@ struct plugin_run cni_lab_verb(const struct lab *lab, const char *verb, const ch
 /* Path of the program. */
 void cni_lab_program(const struct lab *lab, char path[512]);
 
+/* ---- with cmocka's assertions ---------------------------------------------------------------- */
+
+/* A configuration; 'more' is members with a comma before each. The next call's takes its place. */
+const char *cni_config(
+	const struct lab *lab, const char *version, const char *network, const char *more);
+const char *cni_with_prev(
+	const struct lab *lab, const char *version, const char *network, const json_t *prev);
+/* CNI_ARGS as Kubernetes' runtimes give it; the next call's takes its place. */
+const char *cni_args(const char *project);
+
+/* The exit, and of a refusal code and message. */
+void cni_is_done(struct plugin_run run);
+void cni_is_refused(struct plugin_run run, unsigned code, const char *says);
+
+/* ADD and DEL in network "pods"; ADD fills pod->address, and the caller owns its result. */
+json_t *cni_attach(const struct lab *lab, struct pod *pod, const char *container,
+	const char *ifname, const char *project, const char *version);
+void cni_detach(const struct lab *lab, const char *container, const char *ifname);
+
+/* Ports of the bridge. */
+unsigned cni_ports(const struct lab *lab);
+
+/* Wait for it, some seconds. */
+void cni_flows_become(struct lab *lab, const char *expected);
+void cni_status_becomes(const struct lab *lab, unsigned code);
+
 #endif
