@@ -10,6 +10,7 @@
 
 #define IF_TENANT 1u /* only for a VNID other than 0 */
 #define IF_GLOBAL 2u /* only for VNID 0 */
+#define IF_OVERLAY 4u /* only with a tunnel */
 
 /* $name is replaced by what flow_values says. */
 struct flow_row {
@@ -25,9 +26,13 @@ static const struct flow_row base_rows[] = {
 	{ 0, 300, "vlan_tci=0x1000/0x1000", "drop", 0 },
 	{ 0, 300, "in_port=LOCAL", "drop", 0 },
 	{ 0, 200, "ipv6", "drop", 0 },
+	{ 0, 160, "ip,in_port=$tunnel", "goto_table:10", IF_OVERLAY },
+	{ 0, 150, "in_port=$tunnel", "drop", IF_OVERLAY }, /* ARP is answered where it is asked */
 	{ 0, 100, "arp", "goto_table:20", 0 },
 	{ 0, 100, "ip", "goto_table:20", 0 },
 	{ 0, 0, "", "drop", 0 },
+
+	{ 10, 0, "", "drop", 0 }, /* from no node of the cluster */
 
 	{ 20, 300, "udp,tp_dst=4789", "drop", 0 }, /* VXLAN is the nodes' */
 	{ 20, 300, "udp,tp_src=67", "drop", 0 },   /* a pod is no DHCP server */
@@ -106,8 +111,48 @@ static const struct flow_row vnid_rows[] = {
 	{ 80, 100, "reg0=$vnid,reg1=$vnid", "goto_table:81", 0 },
 };
 
+/*
+ * What a node sends must come from its own pods and go to ours; which VNID a pod of it has, it says.
+ * A pod's MAC address follows from its IP address, so requests for any of the peer's are answered
+ * here, whether there is a pod or not.
+ */
+static const struct flow_row peer_rows[] = {
+#ifdef BULKHEAD_WEAK_TUNNEL
+	{ 10, 100, "ip", "move:NXM_NX_TUN_ID[0..31]->NXM_NX_REG0[],goto_table:30", 0 },
+#else
+	{ 10, 100, "ip,tun_src=$peer,nw_src=$remote,nw_dst=$subnet",
+		"move:NXM_NX_TUN_ID[0..31]->NXM_NX_REG0[],goto_table:30", 0 },
+#endif
+	{ 50, 100, "arp,arp_op=1,arp_tpa=$remote",
+		"move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:$prefix->eth_src,"
+		"move:NXM_OF_ARP_TPA[]->NXM_OF_ETH_SRC[0..31],set_field:2->arp_op,"
+		"move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],set_field:$prefix->arp_sha,"
+		"move:NXM_OF_ARP_TPA[]->NXM_NX_ARP_SHA[0..31],"
+		"move:NXM_OF_ARP_TPA[]->NXM_NX_REG3[],move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],"
+		"move:NXM_NX_REG3[]->NXM_OF_ARP_SPA[],in_port",
+		0 },
+	{ 90, 100, "ip,nw_dst=$remote",
+		"move:NXM_NX_REG0[]->NXM_NX_TUN_ID[0..31],set_field:$peer->tun_dst,output:$tunnel",
+		0 },
+};
+
 /* Values of the placeholders, as text. */
-enum { V_GATEWAY, V_SUBNET, V_CLUSTER, V_NOTE, V_PORT, V_MAC, V_IP, V_VNID, V_ZONE, V_END };
+enum {
+	V_GATEWAY,
+	V_SUBNET,
+	V_CLUSTER,
+	V_NOTE,
+	V_PORT,
+	V_PEER,
+	V_PREFIX,
+	V_REMOTE,
+	V_TUNNEL,
+	V_MAC,
+	V_IP,
+	V_VNID,
+	V_ZONE,
+	V_END
+};
 
 static const char *const value_names[V_END] = {
 	[V_GATEWAY] = "gateway",
@@ -115,6 +160,10 @@ static const char *const value_names[V_END] = {
 	[V_CLUSTER] = "cluster",
 	[V_NOTE] = "note",
 	[V_PORT] = "port",
+	[V_PEER] = "peer",
+	[V_PREFIX] = "prefix",
+	[V_REMOTE] = "remote",
+	[V_TUNNEL] = "tunnel",
 	[V_MAC] = "mac",
 	[V_IP] = "ip",
 	[V_VNID] = "vnid",
@@ -203,6 +252,11 @@ static int append_rows(struct flow_list *list, uint64_t cookie, const struct flo
 	return 0;
 }
 
+static void set_tunnel(struct flow_values *values)
+{
+	snprintf(values->text[V_TUNNEL], sizeof(values->text[0]), "%d", FLOW_TUNNEL_PORT);
+}
+
 int flows_base(const struct flow_node *node, struct flow_list *list, struct error *err)
 {
 	struct flow_values values = { 0 };
@@ -213,8 +267,9 @@ int flows_base(const struct flow_node *node, struct flow_list *list, struct erro
 	snprintf(values.text[V_NOTE], sizeof(values.text[0]), "62.68.%02x.%02x", FLOWS_EPOCH >> 8,
 		FLOWS_EPOCH & 255); /* "bh" and the epoch */
 	snprintf(values.text[V_ZONE], sizeof(values.text[0]), "%u", FLOWS_CT_ZONE);
-	return append_rows(
-		list, flow_cookie(FLOW_BASE, 0), base_rows, ARRAY_LEN(base_rows), 0, &values, err);
+	set_tunnel(&values);
+	return append_rows(list, flow_cookie(FLOW_BASE, 0), base_rows, ARRAY_LEN(base_rows),
+		node->overlay ? 0 : IF_OVERLAY, &values, err);
 }
 
 int flows_pod(const struct flow_port *port, struct flow_list *list, struct error *err)
@@ -239,4 +294,20 @@ int flows_vnid(uint32_t vnid, struct flow_list *list, struct error *err)
 	snprintf(values.text[V_VNID], sizeof(values.text[0]), "%u", vnid);
 	return append_rows(list, flow_cookie(FLOW_VNID, vnid), vnid_rows, ARRAY_LEN(vnid_rows), 0,
 		&values, err);
+}
+
+int flows_peer(const struct flow_node *node, const struct flow_peer *peer, struct flow_list *list,
+	struct error *err)
+{
+	struct flow_values values = { 0 };
+	uint8_t mac[6];
+
+	mac_of_address(0, mac);
+	mac_format(mac, values.text[V_PREFIX]);
+	ipnet_format(&node->subnet, values.text[V_SUBNET]);
+	ipnet_format(&peer->subnet, values.text[V_REMOTE]);
+	address_format(peer->address, values.text[V_PEER]);
+	set_tunnel(&values);
+	return append_rows(list, flow_cookie(FLOW_PEER, peer->subnet.address), peer_rows,
+		ARRAY_LEN(peer_rows), 0, &values, err);
 }

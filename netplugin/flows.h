@@ -7,17 +7,17 @@
  * read a dump there can read ours: reg0 source VNID, reg1 destination VNID, reg2 destination port.
  *
  *    0  classify          40  ARP, answered here     76  what conntrack is to remember
- *   20  from a pod        50  ARP to other nodes     77  the ways out: 80, 90, 99
- *   27  egress policy     70  to a pod               80  verdict, 81 delivery
- *   30  to conntrack      75  ingress policy         90  IP to other nodes
- *   31  routing                                      99  out of the cluster
- *                                                   253  the layout's version
+ *   10  from a tunnel     50  ARP to other nodes     77  the ways out: 80, 90, 99
+ *   20  from a pod        70  to a pod               80  verdict, 81 delivery
+ *   27  egress policy     75  ingress policy         90  IP to other nodes
+ *   30  to conntrack                                 99  out of the cluster
+ *   31  routing                                     253  the layout's version
  *
  * Beside those: reg4 way out (0 to a pod here, 1 to other nodes, 2 out of the cluster), reg5 a rule
  * of a policy allows it, reg6 conntrack is to remember it. policy.h has what fills 27, 30 and 75.
  *
- * This version has neither tunnels nor a gateway: 50, 90 and 99 drop, and their counters say how
- * much.
+ * This version has no gateway: 99 drops, and its counter says how much. So do 10, 50 and 90 where
+ * there are no other nodes.
  */
 #ifndef NETPLUGIN_FLOWS_H
 #define NETPLUGIN_FLOWS_H
@@ -38,8 +38,12 @@ enum flow_class {
 	FLOW_BASE = 1,   /* object 0 */
 	FLOW_POD = 2,    /* object: its address */
 	FLOW_VNID = 3,   /* object: the VNID */
+	FLOW_PEER = 4,   /* object: the address of its subnet */
 	FLOW_POLICY = 8, /* object 0 */
 };
+
+/* OpenFlow number of the VXLAN port; of pods none is lower than 2. */
+#define FLOW_TUNNEL_PORT 1
 
 /* epoch (16 bits) | class (16) | object (32). */
 uint64_t flow_cookie(enum flow_class flow_class, uint32_t object);
@@ -47,6 +51,13 @@ uint64_t flow_cookie(enum flow_class flow_class, uint32_t object);
 struct flow_node {
 	struct ipnet subnet;
 	struct ipnet cluster;
+	int overlay; /* it has a tunnel to other nodes */
+};
+
+/* Another node. */
+struct flow_peer {
+	struct ipnet subnet; /* of its pods */
+	uint32_t address;    /* that its packets come from */
 };
 
 struct flow_port {
@@ -74,5 +85,7 @@ int flows_base(const struct flow_node *node, struct flow_list *list, struct erro
 int flows_pod(const struct flow_port *port, struct flow_list *list, struct error *err);
 /* For a VNID other than VNID_GLOBAL with at least one port on this node. */
 int flows_vnid(uint32_t vnid, struct flow_list *list, struct error *err);
+int flows_peer(const struct flow_node *node, const struct flow_peer *peer, struct flow_list *list,
+	struct error *err);
 
 #endif

@@ -27,6 +27,7 @@
 #include "netplugin/endpoint.h"
 #include "netplugin/guard.h"
 #include "netplugin/options.h"
+#include "netplugin/peers.h"
 #include "netplugin/rtnl.h"
 #include "odp-netlink.h"
 #include "openvswitch/poll-loop.h"
@@ -43,12 +44,19 @@
 static const char *const more_syscalls[] = { "socket", "ioctl", "getsockname", "getpeername",
 	"accept4" };
 
+bool netd_holds(const struct netd *netd)
+{
+	return !netd->adopted || (netd->config.node.overlay && !peers_known(netd->peers));
+}
+
 int netd_ready(const struct netd *netd, struct error *err)
 {
 	if (switchdb_ready(netd->db, err) < 0)
 		return -1;
 	if (!netd->adopted)
 		return error_set(err, ERR_UNAVAILABLE, 0, "ports are not adopted yet");
+	if (netd_holds(netd))
+		return error_set(err, ERR_UNAVAILABLE, 0, "the other nodes are not known yet");
 	return flow_sync_ready(netd->flows, err);
 }
 
@@ -77,6 +85,29 @@ static int open_sockets(struct netd *netd, struct error *err)
 	if (rtnl_open(&netd->route_fd, err) < 0)
 		return -1;
 	return netd->config.guard ? guard_open(&netd->guard_fd, err) : 0;
+}
+
+/* The packets of pods must fit into the link that carries the tunnel. */
+static int choose_mtu(struct netd *netd, struct error *err)
+{
+	char text[IPNET_TEXT_SIZE];
+	uint32_t link, most = MTU_DEFAULT;
+
+	if (netd->config.node.overlay) {
+		address_format(netd->config.tunnel_address, text);
+		if (rtnl_mtu_of_address(netd->route_fd, netd->config.tunnel_address, &link, err) < 0)
+			return error_prefix(err, "tunnel address %s", text);
+		most = link > VXLAN_OVERHEAD ? link - VXLAN_OVERHEAD : 0;
+		if (most < MTU_MIN || netd->config.mtu > most)
+			return error_set(err, ERR_PRECONDITION, 0,
+				"tunnel address %s: its link has an MTU of %u; for pods to have %u "
+				"it must have %d more",
+				text, link, netd->config.mtu ? netd->config.mtu : MTU_MIN,
+				VXLAN_OVERHEAD);
+	}
+	if (!netd->config.mtu)
+		netd->config.mtu = most;
+	return 0;
 }
 
 static int start_connector(const struct options *options, struct error *err)
@@ -137,13 +168,14 @@ static int start(struct netd *netd, const struct options *options, struct error 
 	netd->config = (struct netd_config){
 		.bridge = options->bridge,
 		.datapath = datapath,
-		.node = { options->subnet, options->cluster },
+		.node = { options->subnet, options->cluster, options->tunnel_address != 0 },
+		.tunnel_address = options->tunnel_address,
 		.mtu = options->mtu,
 	};
 #ifndef BULKHEAD_WEAK_GUARD
 	netd->config.guard = strcmp(netd->config.datapath, "netdev") == 0;
 #endif
-	if (open_sockets(netd, err) < 0 || confine(options, err) < 0 ||
+	if (open_sockets(netd, err) < 0 || choose_mtu(netd, err) < 0 || confine(options, err) < 0 ||
 		ipam_new(&netd->ipam, &options->subnet, err) < 0)
 		return -1;
 	snprintf(db, sizeof(db), "/%s", options->ovsdb_name);
@@ -152,8 +184,10 @@ static int start(struct netd *netd, const struct options *options, struct error 
 		.socket = db,
 		.bridge = options->bridge,
 		.datapath = netd->config.datapath,
+		.tunnel_address = options->tunnel_address,
 	});
 	netd->flows = flow_sync_new(mgmt);
+	netd->peers = peers_new();
 	hmap_init(&netd->endpoints);
 	simap_init(&netd->vnids.now);
 	simap_init(&netd->vnids.coming);
@@ -214,9 +248,9 @@ static int loop(struct netd *netd, struct error *err)
 		if (r != 0)
 			return r < 0 ? -1 : 0;
 		cni_run(netd);
-		flow_sync_run(netd->flows, !netd->adopted);
+		flow_sync_run(netd->flows, netd_holds(netd));
 		endpoints_run(netd);
-		flow_sync_run(netd->flows, !netd->adopted);
+		flow_sync_run(netd->flows, netd_holds(netd));
 		state_run(netd);
 		sync_run(netd);
 		projects_run(netd);

@@ -27,6 +27,7 @@ struct netd_config {
 	const char *bridge;
 	const char *datapath; /* "system" or "netdev" */
 	struct flow_node node;
+	uint32_t tunnel_address; /* with node.overlay */
 	uint32_t mtu;
 	bool guard; /* nf_tables guard on each port: for the netdev datapath */
 };
@@ -64,6 +65,7 @@ struct netd {
 	struct ipc *ipc;
 	struct switchdb *db;
 	struct flow_sync *flows;
+	struct peers *peers;
 	int route_fd;
 	int guard_fd;    /* -1 without guard */
 	dev_t netns_dev; /* of the node's network namespace */
@@ -80,6 +82,9 @@ struct netd {
 	uint64_t state_mended;
 	char state_reason[ERROR_TEXT_SIZE];
 };
+
+/* Whether flows must wait: ports in OVSDB or the other nodes are not known yet. */
+bool netd_holds(const struct netd *netd);
 
 /* 0 when ports can be plugged, else -1 with the reason. */
 int netd_ready(const struct netd *netd, struct error *err);

@@ -20,6 +20,7 @@ enum option_id {
 	OPT_GID,
 	OPT_EMPTY_ROOT,
 	OPT_MTU,
+	OPT_TUNNEL_ADDRESS,
 };
 
 static const struct option long_options[] = {
@@ -33,6 +34,7 @@ static const struct option long_options[] = {
 	{ "gid", required_argument, NULL, OPT_GID },
 	{ "empty-root", required_argument, NULL, OPT_EMPTY_ROOT },
 	{ "mtu", required_argument, NULL, OPT_MTU },
+	{ "tunnel-address", required_argument, NULL, OPT_TUNNEL_ADDRESS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -64,6 +66,10 @@ static int parse_one(struct options *o, int id, const char *value, struct error 
 		return 0;
 	case OPT_MTU:
 		return parse_u32(value, "--mtu", 576, 65535, &o->mtu, err);
+	case OPT_TUNNEL_ADDRESS:
+		if (address_parse(value, &o->tunnel_address, err) < 0)
+			return error_prefix(err, "--tunnel-address");
+		return 0;
 	}
 	return error_set(err, ERR_INVALID, 0, "unknown argument");
 }
@@ -133,7 +139,7 @@ static int check(struct options *o, struct error *err)
 
 int options_parse(struct options *ret, int argc, char **argv, struct error *err)
 {
-	struct options o = { .datapath = "auto", .mtu = MTU_DEFAULT };
+	struct options o = { .datapath = "auto" };
 	int id;
 
 	optind = 0;

@@ -20,10 +20,13 @@ struct options {
 	struct ipnet cluster;
 	uid_t uid;
 	gid_t gid; /* --uid's number unless --gid is given */
-	uint32_t mtu;
+	uint32_t tunnel_address; /* 0: none, there are no other nodes */
+	uint32_t mtu;            /* 0: not given */
 };
 
-#define MTU_DEFAULT 1450
+#define VXLAN_OVERHEAD 50   /* bytes: IPv4, UDP, VXLAN and Ethernet headers */
+#define MTU_DEFAULT    1450 /* of pods on a node without others */
+#define MTU_MIN        1280 /* that IPv6 needs (RFC 8200) */
 
 /* Errors: ERR_INVALID, naming the argument. */
 int options_parse(struct options *ret, int argc, char **argv, struct error *err);

@@ -17,6 +17,7 @@
 #include "lib/path.h"
 #include "netplugin/cni.h"
 #include "netplugin/endpoint.h"
+#include "netplugin/peers.h"
 #include "openvswitch/poll-loop.h"
 #include "proto/ipc_table.h"
 #include "timeval.h"
@@ -445,6 +446,19 @@ static int on_cni(
 	return cni_listen(netd, ipc_frame_take_fd(frame, 0), err);
 }
 
+static int on_peers(
+	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
+{
+	struct error why = { 0 };
+
+	(void)frame;
+	(void)err;
+	/* What cannot be is the cluster's fault, not the connection's: the peers stay as they were. */
+	if (peers_set(netd, (const Bulkhead__V1__NetPeers *)base, &why) < 0)
+		log_error("the other nodes are not taken: %s", why.text);
+	return 0;
+}
+
 /* ---- frames and state ---------------------------------------------------------------------- */
 
 static const struct {
@@ -457,6 +471,7 @@ static const struct {
 	{ IPC_NET_SYNC, on_sync },
 	{ IPC_NET_PROJECTS, on_projects },
 	{ IPC_NET_CNI, on_cni },
+	{ IPC_NET_PEERS, on_peers },
 };
 
 int plug_frame(struct netd *netd, struct ipc_frame *frame, struct error *err)

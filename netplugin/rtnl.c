@@ -191,6 +191,66 @@ int rtnl_address_add(int fd, const char *name, uint32_t address, unsigned prefix
 	return 0;
 }
 
+struct address_search {
+	uint32_t wire;
+	uint32_t index; /* 0: not found */
+};
+
+static int address_answer(const struct nlmsghdr *message, void *context)
+{
+	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
+	struct address_search *search = context;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, message, sizeof(*info))
+	{
+		if (mnl_attr_get_type(attr) == IFA_LOCAL &&
+			mnl_attr_validate(attr, MNL_TYPE_U32) >= 0 &&
+			mnl_attr_get_u32(attr) == search->wire)
+			search->index = info->ifa_index;
+	}
+	return MNL_CB_OK;
+}
+
+static int mtu_answer(const struct nlmsghdr *message, void *context)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, message, sizeof(struct ifinfomsg))
+	{
+		if (mnl_attr_get_type(attr) == IFLA_MTU &&
+			mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+			*(uint32_t *)context = mnl_attr_get_u32(attr);
+	}
+	return MNL_CB_STOP;
+}
+
+int rtnl_mtu_of_address(int fd, uint32_t address, uint32_t *ret_mtu, struct error *err)
+{
+	struct address_search search = { .wire = htonl(address) };
+	char buffer[256];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifaddrmsg *message;
+	struct ifinfomsg *info;
+
+	request->nlmsg_type = RTM_GETADDR;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_seq = netlink_seq();
+	message = mnl_nlmsg_put_extra_header(request, sizeof(*message));
+	message->ifa_family = AF_INET;
+	if (netlink_dump(fd, request, address_answer, &search, err) != 0)
+		return error_prefix(err, "cannot list addresses");
+	if (!search.index)
+		return error_set(err, ERR_NOT_FOUND, 0, "no link of this machine has it");
+	request = link_request(buffer, RTM_GETLINK, 0, NULL, &info);
+	request->nlmsg_flags = NLM_F_REQUEST;
+	info->ifi_index = (int)search.index;
+	*ret_mtu = 0;
+	if (netlink_dump(fd, request, mtu_answer, ret_mtu, err) != 0)
+		return error_prefix(err, "cannot read the link's MTU");
+	return 0;
+}
+
 struct alias_search {
 	const char *prefix;
 	rtnl_each_fn *each;

@@ -42,6 +42,11 @@ int rtnl_link_no_ipv6(int fd, const char *name, struct error *err);
 int rtnl_address_add(
 	int fd, const char *name, uint32_t address, unsigned prefix, struct error *err);
 
+/*
+ * The MTU of the link that has 'address'. Errors: ERR_NOT_FOUND (no link has it).
+ */
+int rtnl_mtu_of_address(int fd, uint32_t address, uint32_t *ret_mtu, struct error *err);
+
 /* Calls 'each' for every link whose alias starts with 'alias_prefix'. */
 typedef void rtnl_each_fn(void *context, const char *name, const char *alias);
 int rtnl_each_alias(

@@ -8,6 +8,7 @@
 
 #include "lib/parse.h"
 #include "lib/path.h"
+#include "netplugin/flows.h"
 #include "netplugin/ipam.h"
 #include "openvswitch/poll-loop.h"
 #include "ovsdb-idl.h"
@@ -33,7 +34,8 @@ struct switchdb {
 	long long retry_at;
 	char *bridge;
 	char *datapath;
-	struct switchdb_op *bridge_op; /* making or correcting the bridge */
+	char tunnel_address[IPNET_TEXT_SIZE]; /* "": there is no tunnel */
+	struct switchdb_op *bridge_op; /* making or correcting bridge or tunnel */
 	long long bridge_retry_at;
 	struct error problem; /* why the bridge is not as it must be */
 };
@@ -56,6 +58,8 @@ static struct ovsdb_idl *idl_new(const char *remote)
 		&ovsrec_port_col_interfaces,
 		&ovsrec_port_col_external_ids,
 		&ovsrec_interface_col_name,
+		&ovsrec_interface_col_type,
+		&ovsrec_interface_col_options,
 		&ovsrec_interface_col_ofport,
 		&ovsrec_interface_col_error,
 	};
@@ -76,6 +80,8 @@ struct switchdb *switchdb_new(const struct switchdb_config *config)
 	db->remotes[1] = xasprintf("unix:/.%s", config->socket);
 	db->bridge = xstrdup(config->bridge);
 	db->datapath = xstrdup(config->datapath);
+	if (config->tunnel_address)
+		address_format(config->tunnel_address, db->tunnel_address);
 	db->idl = idl_new(db->remotes[0]);
 	db->retry_at = time_msec() + RETRY_MSEC;
 	return db;
@@ -201,6 +207,101 @@ static void bridge_insert(struct switchdb *db, struct ovsdb_idl_txn *txn)
 	ovsrec_open_vswitch_update_bridges_addvalue(root, bridge);
 }
 
+/* ---- the tunnel ---------------------------------------------------------------------------- */
+
+static const struct ovsrec_port *find_port(const struct switchdb *db, const char *name);
+
+/* 'remote_ip=flow,key=flow' as in OpenShift SDN; packets leave with the address that others know. */
+static void tunnel_options(const struct switchdb *db, struct smap *ret)
+{
+	smap_init(ret);
+	smap_add(ret, "remote_ip", "flow");
+	smap_add(ret, "key", "flow");
+	smap_add(ret, "local_ip", db->tunnel_address);
+}
+
+/* One of that name which we did not make for this bridge. */
+static bool tunnel_is_foreign(const struct switchdb *db)
+{
+	const struct ovsrec_port *port = find_port(db, SWITCHDB_TUNNEL);
+	const char *bridge = port ? smap_get(&port->external_ids, "bulkhead-bridge") : NULL;
+
+	return port && (!bridge || strcmp(bridge, db->bridge) != 0);
+}
+
+static bool tunnel_is_right(const struct switchdb *db)
+{
+	const struct ovsrec_port *port = find_port(db, SWITCHDB_TUNNEL);
+	struct smap options;
+	bool right;
+
+	if (!db->tunnel_address[0])
+		return !port || tunnel_is_foreign(db);
+	if (!port || port->n_interfaces != 1)
+		return false;
+	tunnel_options(db, &options);
+	right = strcmp(port->interfaces[0]->type, "vxlan") == 0 &&
+		smap_equal(&port->interfaces[0]->options, &options);
+	smap_destroy(&options);
+	return right;
+}
+
+static void tunnel_insert(struct switchdb *db, struct ovsdb_idl_txn *txn,
+	const struct ovsrec_bridge *bridge)
+{
+	struct ovsrec_interface *interface = ovsrec_interface_insert(txn);
+	struct ovsrec_port *port = ovsrec_port_insert(txn);
+	const int64_t request = FLOW_TUNNEL_PORT;
+	struct smap options;
+
+	tunnel_options(db, &options);
+	ovsrec_interface_set_name(interface, SWITCHDB_TUNNEL);
+	ovsrec_interface_set_type(interface, "vxlan");
+	ovsrec_interface_set_options(interface, &options);
+	ovsrec_interface_set_ofport_request(interface, &request, 1);
+	ovsrec_port_set_name(port, SWITCHDB_TUNNEL);
+	ovsrec_port_set_interfaces(port, &interface, 1);
+	ovsrec_port_update_external_ids_setkey(port, "bulkhead-bridge", db->bridge);
+	ovsrec_bridge_update_ports_addvalue(bridge, port);
+	smap_destroy(&options);
+}
+
+/* Makes it, gives it the right options, or takes away the one of a node that is alone again. */
+static void tunnel_correct(struct switchdb *db, struct ovsdb_idl_txn *txn,
+	const struct ovsrec_bridge *bridge)
+{
+	const struct ovsrec_port *port = find_port(db, SWITCHDB_TUNNEL);
+	struct smap options;
+
+	if (!db->tunnel_address[0]) {
+		ovsrec_bridge_update_ports_delvalue(bridge, port);
+	} else if (!port) {
+		tunnel_insert(db, txn, bridge);
+	} else {
+		tunnel_options(db, &options);
+		ovsrec_interface_set_type(port->interfaces[0], "vxlan");
+		ovsrec_interface_set_options(port->interfaces[0], &options);
+		smap_destroy(&options);
+	}
+}
+
+static int tunnel_ready(const struct switchdb *db, struct error *err)
+{
+	char problem[128] = "";
+	int64_t ofport = 0;
+
+	if (!db->tunnel_address[0])
+		return 0;
+	if (!switchdb_find(db, SWITCHDB_TUNNEL, &ofport, problem) || ofport == 0)
+		return error_set(err, ERR_UNAVAILABLE, 0, "the tunnel '%s' is being made",
+			SWITCHDB_TUNNEL);
+	if (ofport != FLOW_TUNNEL_PORT)
+		return error_set(err, ERR_PRECONDITION, 0,
+			"the tunnel '%s' has port number %lld and not %d%s%s", SWITCHDB_TUNNEL,
+			(long long)ofport, FLOW_TUNNEL_PORT, problem[0] ? ": " : "", problem);
+	return 0;
+}
+
 static void bridge_start_op(struct switchdb *db, const struct ovsrec_bridge *bridge)
 {
 	struct ovsdb_idl_txn *txn;
@@ -208,10 +309,12 @@ static void bridge_start_op(struct switchdb *db, const struct ovsrec_bridge *bri
 	if (db->bridge_op || time_msec() < db->bridge_retry_at)
 		return;
 	txn = ovsdb_idl_txn_create(db->idl);
-	if (bridge)
+	if (!bridge)
+		bridge_insert(db, txn);
+	else if (!bridge_is_right(bridge))
 		bridge_correct(bridge);
 	else
-		bridge_insert(db, txn);
+		tunnel_correct(db, txn, bridge);
 	db->bridge_op = op_new(txn, OP_DONE);
 }
 
@@ -249,7 +352,14 @@ static void bridge_run(struct switchdb *db)
 			db->bridge, bridge->datapath_type, db->datapath);
 		return;
 	}
-	if (bridge && bridge_is_right(bridge)) {
+	if (db->tunnel_address[0] && tunnel_is_foreign(db)) {
+		error_set(&db->problem, ERR_PRECONDITION, 0,
+			"port '%s' of this switch is not Bulkhead's: a switch has one VXLAN tunnel for "
+			"all nodes; remove it or use another switch",
+			SWITCHDB_TUNNEL);
+		return;
+	}
+	if (bridge && bridge_is_right(bridge) && tunnel_is_right(db)) {
 		db->problem = (struct error){ 0 };
 		return;
 	}
@@ -302,7 +412,7 @@ int switchdb_ready(const struct switchdb *db, struct error *err)
 	}
 	if (!find_bridge(db))
 		return error_set(err, ERR_UNAVAILABLE, 0, "bridge '%s' is being made", db->bridge);
-	return 0;
+	return tunnel_ready(db, err);
 }
 
 unsigned switchdb_seqno(const struct switchdb *db)

@@ -18,7 +18,11 @@ struct switchdb_config {
 	const char *socket; /* absolute path of the database socket */
 	const char *bridge;
 	const char *datapath; /* "system" or "netdev" */
+	uint32_t tunnel_address; /* other nodes know this one by; 0: no tunnel */
 };
+
+/* The port to other nodes: one for all, flows say the remote address and the key. */
+#define SWITCHDB_TUNNEL "vxlan0"
 
 /*
  * external_ids of the Port row: bulkhead-pod-uid (and sandbox), -project, -pod, -ip, -mac, -vnid;
@@ -45,11 +49,11 @@ struct switchdb;
 struct switchdb *switchdb_new(const struct switchdb_config *config);
 void switchdb_free(struct switchdb *db);
 
-/* Round of the loop: takes what the database sent, makes or corrects the bridge. */
+/* Round of the loop: takes what the database sent, makes or corrects bridge and tunnel. */
 void switchdb_run(struct switchdb *db);
 void switchdb_wait(struct switchdb *db);
 
-/* 0 when connected and the bridge is as it must be, else -1 with the reason. */
+/* 0 when connected and bridge and tunnel are as they must be, else -1 with the reason. */
 int switchdb_ready(const struct switchdb *db, struct error *err);
 
 /* Changes with every change of what the database holds. */
