@@ -34,13 +34,9 @@ void debug_pipes_take(struct container *c, int in_fd, int out_fd, int errors_fd)
 
 int debug_tty_take(struct container *c, struct error *err)
 {
-	const Bulkhead__V1__DebugPlan *plan = c->plan->debug;
-
 	c->debug_fds[0] = take_fd(&c->fds[LAUNCH_MASTER]);
 	if (c->debug_fds[0] < 0)
 		return error_set(err, ERR_INTERNAL, 0, "no terminal came");
-	if (pty_resize(c->debug_fds[0], (uint16_t)plan->rows, (uint16_t)plan->columns) < 0)
-		return error_set(err, ERR_INTERNAL, errno, "cannot set the size of the terminal");
 	return 0;
 }
 

@@ -305,6 +305,10 @@ int container_start(struct shim *shim, struct container *c, struct error *err)
 	launch.stdio[1] = ends.out[1];
 	launch.stdio[2] = ends.errors[1];
 	launch.tty = c->plan->tty;
+	if (c->plan->debug) {
+		launch.rows = (uint16_t)c->plan->debug->rows;
+		launch.columns = (uint16_t)c->plan->debug->columns;
+	}
 	launch.record = c->plan->record;
 	n = clone_container(shim, c, &launch, &ends, &pidfd, err);
 	filters_free(&launch);
