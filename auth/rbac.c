@@ -85,6 +85,8 @@ const char *rbac_rule(const struct principal *principal, const char *verb, const
 	if (group)
 		return group;
 	/* A ':' in a project's name could pose as another project's role. */
+	if (!project && strcmp(resource, "nodes") == 0 && strcmp(verb, "create") == 0)
+		return group_of(principal, RBAC_JOINERS);
 	if (!project || !*project || strchr(project, ':'))
 		return NULL;
 	if (roles & ROLE_VIEW)

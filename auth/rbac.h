@@ -13,6 +13,8 @@
 #include "auth/scc.h"
 #include "lib/error.h"
 
+#define RBAC_JOINERS     "system:joiners" /* machines with a token: may become a node */
+#define RBAC_JOIN_PREFIX "system:join:"   /* their names: and the node's */
 #define RBAC_MASTERS       "system:masters"
 #define RBAC_AUTHENTICATED "system:authenticated"
 #define RBAC_GROUP_PREFIX  "bulkhead:project:"

@@ -11,10 +11,14 @@
 #define SERVE     BIT(OPTIONS_SERVE)
 #define INIT      BIT(OPTIONS_INIT)
 #define ISSUE     BIT(OPTIONS_ISSUE)
+#define JOIN      BIT(OPTIONS_JOIN)
+#define SIGN      BIT(OPTIONS_SIGN)
 
 enum option_id {
 	OPT_INIT = 1,
 	OPT_ISSUE,
+	OPT_JOIN,
+	OPT_SIGN,
 	OPT_KEYS,
 	OPT_PKI,
 	OPT_NODE,
@@ -26,6 +30,7 @@ enum option_id {
 	OPT_ORG,
 	OPT_OUT_CERT,
 	OPT_OUT_KEY,
+	OPT_LIFE,
 	OPT_END,
 };
 
@@ -37,22 +42,27 @@ static const struct rule {
 } rules[OPT_END] = {
 	[OPT_INIT] = { "init", INIT, true },
 	[OPT_ISSUE] = { "issue", ISSUE, true },
-	[OPT_KEYS] = { "keys", SERVE | INIT | ISSUE, true },
-	[OPT_PKI] = { "pki", INIT | ISSUE, true },
-	[OPT_NODE] = { "node", INIT, true },
+	[OPT_JOIN] = { "join", JOIN, true },
+	[OPT_SIGN] = { "sign", SIGN, true },
+	[OPT_KEYS] = { "keys", SERVE | INIT | ISSUE | JOIN | SIGN, true },
+	[OPT_PKI] = { "pki", INIT | ISSUE | JOIN | SIGN, true },
+	[OPT_NODE] = { "node", INIT | JOIN, true },
 	[OPT_ADDRESS] = { "address", INIT, true },
-	[OPT_UID] = { "uid", SERVE | INIT, true },
-	[OPT_EMPTY_ROOT] = { "empty-root", SERVE, true },
+	[OPT_UID] = { "uid", SERVE | INIT | JOIN | SIGN, true },
+	[OPT_EMPTY_ROOT] = { "empty-root", SERVE | SIGN, true },
 	[OPT_ISSUER] = { "issuer", SERVE, true },
 	[OPT_CN] = { "cn", ISSUE, true },
 	[OPT_ORG] = { "org", ISSUE, false },
 	[OPT_OUT_CERT] = { "out-cert", ISSUE, true },
 	[OPT_OUT_KEY] = { "out-key", ISSUE, true },
+	[OPT_LIFE] = { "life", ISSUE, false },
 };
 
 static const struct option longs[] = {
 	{ "init", no_argument, NULL, OPT_INIT },
 	{ "issue", no_argument, NULL, OPT_ISSUE },
+	{ "join", no_argument, NULL, OPT_JOIN },
+	{ "sign", no_argument, NULL, OPT_SIGN },
 	{ "keys", required_argument, NULL, OPT_KEYS },
 	{ "pki", required_argument, NULL, OPT_PKI },
 	{ "node", required_argument, NULL, OPT_NODE },
@@ -64,6 +74,7 @@ static const struct option longs[] = {
 	{ "org", required_argument, NULL, OPT_ORG },
 	{ "out-cert", required_argument, NULL, OPT_OUT_CERT },
 	{ "out-key", required_argument, NULL, OPT_OUT_KEY },
+	{ "life", required_argument, NULL, OPT_LIFE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -90,8 +101,11 @@ static const char **text_of(struct options *o, enum option_id id)
 		return &o->out_key;
 	case OPT_INIT:
 	case OPT_ISSUE:
+	case OPT_JOIN:
+	case OPT_SIGN:
 	case OPT_UID:
 	case OPT_ORG:
+	case OPT_LIFE:
 	case OPT_END:
 		break;
 	}
@@ -111,6 +125,12 @@ static int take(struct options *o, enum option_id id, const char *value, struct 
 		o->mode = OPTIONS_INIT;
 	} else if (id == OPT_ISSUE) {
 		o->mode = OPTIONS_ISSUE;
+	} else if (id == OPT_JOIN) {
+		o->mode = OPTIONS_JOIN;
+	} else if (id == OPT_SIGN) {
+		o->mode = OPTIONS_SIGN;
+	} else if (id == OPT_LIFE) {
+		return parse_u32(value, "--life", 60, INT32_MAX, &o->life, err);
 	} else if (id == OPT_UID) {
 		if (parse_u32(value, "--uid", 1, UINT32_MAX - 1, &uid, err) < 0)
 			return -1;

@@ -1,8 +1,9 @@
-/* bulkhead-secretd's command line: three things it does, each with its options. Pure. */
+/* bulkhead-secretd's command line: the things it does, each with its options. Pure. */
 #ifndef SECRETS_OPTIONS_H
 #define SECRETS_OPTIONS_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/error.h"
@@ -12,7 +13,9 @@
 enum options_mode {
 	OPTIONS_SERVE, /* --keys --uid --empty-root --issuer */
 	OPTIONS_INIT,  /* --init --keys --pki --node --address --uid */
-	OPTIONS_ISSUE, /* --issue --keys --pki --cn [--org]... --out-cert --out-key */
+	OPTIONS_ISSUE, /* --issue --keys --pki --cn [--org]... --out-cert --out-key [--life] */
+	OPTIONS_JOIN,  /* --join --keys --pki --node --uid */
+	OPTIONS_SIGN,  /* --sign --keys --pki --uid --empty-root */
 };
 
 /* Borrows from argv. */
@@ -29,6 +32,7 @@ struct options {
 	const char *out_key;
 	const char *groups[OPTIONS_GROUPS_MAX];
 	size_t groups_len;
+	uint32_t life; /* seconds; 0: not given */
 	uid_t uid;
 };
 

@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,8 +14,6 @@
 
 #define SERIAL_SIZE 16
 #define SKEW        300 /* seconds a certificate is valid before it is made, for other clocks */
-#define DAY         86400L
-#define CA_NAME     "bulkhead cluster CA"
 #define SAN_SIZE    1024
 
 static int failed(struct error *err, const char *what)
@@ -172,13 +171,13 @@ static int set_serial(X509 *cert)
 }
 
 /* Everything that all certificates have. NULL with 'err' set on failure. */
-static X509 *begin(EVP_PKEY *key, int days, struct error *err)
+static X509 *begin(EVP_PKEY *key, long life, struct error *err)
 {
 	X509 *cert = X509_new();
 
 	if (cert && X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
 		X509_gmtime_adj(X509_getm_notBefore(cert), -SKEW) &&
-		X509_gmtime_adj(X509_getm_notAfter(cert), days * DAY) &&
+		X509_gmtime_adj(X509_getm_notAfter(cert), life) &&
 		X509_set_pubkey(cert, key) == 1)
 		return cert;
 	X509_free(cert);
@@ -186,14 +185,14 @@ static X509 *begin(EVP_PKEY *key, int days, struct error *err)
 	return NULL;
 }
 
-int pki_ca_new(X509 **ret, EVP_PKEY *key, struct error *err)
+int pki_ca_new(X509 **ret, const char *ca_name, EVP_PKEY *key, struct error *err)
 {
-	X509 *cert = begin(key, PKI_CA_DAYS, err);
+	X509 *cert = begin(key, PKI_CA_LIFE, err);
 	X509_NAME *name = cert ? X509_get_subject_name(cert) : NULL;
 
 	if (!cert)
 		return -1;
-	if (name_add(name, NID_commonName, CA_NAME, err) < 0 || extend_ca(cert, err) < 0) {
+	if (name_add(name, NID_commonName, ca_name, err) < 0 || extend_ca(cert, err) < 0) {
 		X509_free(cert);
 		return -1;
 	}
@@ -232,7 +231,7 @@ int pki_issue(X509 **ret, const struct pki_subject *subject, EVP_PKEY *subject_k
 		return error_set(
 			err, ERR_INVALID, 0, "the CA's key does not belong to its certificate");
 	}
-	cert = begin(subject_key, subject->days, err);
+	cert = begin(subject_key, subject->life, err);
 	if (!cert)
 		return -1;
 	if (fill(cert, subject, ca, err) < 0) {
@@ -244,5 +243,79 @@ int pki_issue(X509 **ret, const struct pki_subject *subject, EVP_PKEY *subject_k
 		return failed(err, "sign a certificate");
 	}
 	*ret = cert;
+	return 0;
+}
+
+int pki_server_new(X509 **ret, const struct pki_subject *subject, EVP_PKEY *key, struct error *err)
+{
+	X509 *cert;
+	int r;
+
+	if (check_subject(subject, err) < 0)
+		return -1;
+	cert = begin(key, subject->life, err);
+	if (!cert)
+		return -1;
+	r = name_add(X509_get_subject_name(cert), NID_commonName, subject->name, err);
+	if (r == 0 && X509_set_issuer_name(cert, X509_get_subject_name(cert)) != 1)
+		r = failed(err, "name the issuer");
+	if (r == 0)
+		r = extend_leaf(cert, cert, subject, err);
+	if (r == 0 && X509_sign(cert, key, EVP_sha256()) == 0)
+		r = failed(err, "sign a certificate");
+	if (r < 0)
+		X509_free(cert);
+	else
+		*ret = cert;
+	return r;
+}
+
+/* ---- requests ------------------------------------------------------------------------------ */
+
+static bool is_p256(EVP_PKEY *key)
+{
+	char group[32] = "";
+
+	return EVP_PKEY_is_a(key, "EC") &&
+	       EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 &&
+	       (strcmp(group, "prime256v1") == 0 || strcmp(group, "P-256") == 0);
+}
+
+int pki_request_key(const void *der, size_t size, EVP_PKEY **ret, struct error *err)
+{
+	const unsigned char *at = der;
+	X509_REQ *request = size <= PKI_REQUEST_MAX ? d2i_X509_REQ(NULL, &at, (long)size) : NULL;
+	EVP_PKEY *key = request ? X509_REQ_get_pubkey(request) : NULL;
+	bool whole = request && at == (const unsigned char *)der + size;
+	bool proven = key && X509_REQ_verify(request, key) == 1;
+
+	ERR_clear_error();
+	X509_REQ_free(request);
+	if (whole && proven && is_p256(key)) {
+		*ret = key;
+		return 0;
+	}
+	EVP_PKEY_free(key);
+	return error_set(err, ERR_INVALID, 0, "%s",
+		!whole	? "it is no certificate request (PKCS #10 in DER)"
+		: !proven ? "its signature does not fit its key"
+			  : "its key is not one of P-256");
+}
+
+int pki_request_new(EVP_PKEY *key, unsigned char **ret, size_t *ret_size, struct error *err)
+{
+	X509_REQ *request = X509_REQ_new();
+	unsigned char *der = NULL;
+	int size = -1;
+
+	if (request && X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1 &&
+		X509_REQ_set_pubkey(request, key) == 1 &&
+		X509_REQ_sign(request, key, EVP_sha256()) > 0)
+		size = i2d_X509_REQ(request, &der);
+	X509_REQ_free(request);
+	if (size < 0)
+		return failed(err, "make a certificate request");
+	*ret = der;
+	*ret_size = (size_t)size;
 	return 0;
 }

@@ -31,6 +31,7 @@ struct agent {
 	struct quotas *quotas;   /* quotas.h */
 	struct api *api;         /* api.h */
 	unsigned imports;        /* of images, under way: at most IMPORTS_MAX */
+	unsigned joins;          /* of nodes, under way: at most JOINS_MAX */
 };
 
 #endif

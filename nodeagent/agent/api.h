@@ -13,6 +13,7 @@
 #include "bulkhead/v1/node.pb-c.h"
 #include "lib/error.h"
 
+#define JOINS_MAX     8    /* nodes that join at a time */
 #define API_CALLS_MAX 1024 /* under way at a time, as bulkhead-api's own limit */
 
 struct agent;
@@ -97,6 +98,10 @@ void method_delete_secret(struct agent *agent, struct call *call);
 /* methods_node.c */
 void method_list_nodes(struct agent *agent, struct call *call);
 void method_get_version(struct agent *agent, struct call *call);
+/* methods_join.c */
+void method_join_node(struct agent *agent, struct call *call);
+void method_delete_node(struct agent *agent, struct call *call);
+/* methods_import.c */
 void method_import_image(struct agent *agent, struct call *call);
 void method_list_images(struct agent *agent, struct call *call);
 void method_remove_image(struct agent *agent, struct call *call);

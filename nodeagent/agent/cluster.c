@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/config.h"
 #include "nodeagent/agent/cluster_cache.h"
 #include "nodeagent/agent/daemon.h"
 #include "nodeagent/agent/netd.h"
@@ -70,7 +71,7 @@ static int on_frame(
 	if (r == 0 && complete) {
 		node_kick(cluster->agent->node);
 		if (cluster->agent->netd)
-			netd_projects_kick(cluster->agent->netd);
+			netd_cluster_kick(cluster->agent->netd);
 		if (cluster->agent->quotas)
 			quotas_kick(cluster->agent->quotas);
 	}
@@ -96,7 +97,8 @@ static int start_daemon(struct cluster *cluster, struct error *err)
 	int made = asprintf(&db, "unix:%s/ovs/db.sock", node->run_dir) |
 		   asprintf(&root, "%s/empty", node->run_dir);
 	const char *args[] = { "--db", db, "--uid", uid, "--gid", uid, "--root", root,
-		"--cluster-network", node->cluster_network, "--host-subnet-bits", bits, NULL };
+		"--cluster-network", node->cluster_network, "--host-subnet-bits", bits,
+		config_is_member(node) ? "--member" : NULL, NULL };
 	const struct daemon_config config = {
 		.event = cluster->agent->event,
 		.dir = node->libexec_dir,

@@ -104,6 +104,30 @@ static int check_network(const char *field, const char *value, struct error *err
 	return ipnet_parse(value, field, &net, err);
 }
 
+static int check_address(const char *field, const char *value, struct error *err)
+{
+	uint32_t address;
+
+	if (address_parse(value, &address, err) < 0)
+		return error_prefix(err, "%s", field);
+	if (address == 0 || address == UINT32_MAX)
+		return error_set(err, ERR_INVALID, 0, "%s: '%s' is no node's", field, value);
+	return 0;
+}
+
+/* As check_listen(), but Open vSwitch's programs take IPv4 addresses here. */
+static int check_database(const char *field, const char *value, struct error *err)
+{
+	char host[IPNET_TEXT_SIZE] = "";
+	const char *colon = strrchr(value, ':');
+
+	if (check_listen(field, value, err) < 0)
+		return -1;
+	if (colon && (size_t)(colon - value) < sizeof(host))
+		memcpy(host, value, (size_t)(colon - value));
+	return check_address(field, host, err);
+}
+
 static int check_ovs(const char *field, const char *value, struct error *err)
 {
 	return one_of(field, value, "private", "system", NULL, err);
@@ -203,6 +227,16 @@ static int check_issuer(const char *field, const char *value, struct error *err)
 	return 0;
 }
 
+bool config_has_peers(const Bulkhead__V1__NodeConfig *config)
+{
+	return config->cluster_listen[0] || config->manager[0];
+}
+
+bool config_is_member(const Bulkhead__V1__NodeConfig *config)
+{
+	return config->manager[0];
+}
+
 #define FIELD(name) #name, offsetof(Bulkhead__V1__NodeConfig, name)
 
 static const struct text_field {
@@ -226,6 +260,9 @@ static const struct text_field {
 	{ FIELD(token_issuer), check_issuer },
 	{ FIELD(journal_socket), check_journal },
 	{ FIELD(log_driver), check_log_driver },
+	{ FIELD(address), check_address },
+	{ FIELD(cluster_listen), check_database },
+	{ FIELD(manager), check_database },
 };
 
 static const struct number_field {
@@ -261,7 +298,8 @@ static int check_fields(const Bulkhead__V1__NodeConfig *config, struct error *er
 
 		/* What came later has a value that stands for none. */
 		if (!*value && (f->check == check_journal || f->check == check_log_driver ||
-				       f->check == check_swap || f->check == check_driver))
+				       f->check == check_swap || f->check == check_driver ||
+				       f->check == check_address || f->check == check_database))
 			continue;
 		if (!*value)
 			return error_set(err, ERR_INVALID, 0, "%s: is missing", f->name);
@@ -341,6 +379,13 @@ static int check_together(const Bulkhead__V1__NodeConfig *c, struct error *err)
 			"run_dir: '%s' and state_dir '%s' must not lie in each other: one goes "
 			"with a reboot, the other stays",
 			c->run_dir, c->state_dir);
+	if (c->cluster_listen[0] && c->manager[0])
+		return error_set(err, ERR_INVALID, 0,
+			"cluster_listen: goes with the node that has the cluster's database; this one "
+			"has a manager");
+	if (config_has_peers(c) && !c->address[0])
+		return error_set(err, ERR_INVALID, 0,
+			"address: is missing; other nodes must know where to reach this one");
 	if (ipnet_parse(c->cluster_network, "cluster_network", &net, err) < 0)
 		return -1;
 	if (net.prefix > 32 - c->host_subnet_bits)

@@ -32,4 +32,8 @@ int config_check(const Bulkhead__V1__NodeConfig *config, struct error *err);
 bool config_log_journal(const Bulkhead__V1__NodeConfig *config);
 bool config_log_files(const Bulkhead__V1__NodeConfig *config);
 
+/* Whether the cluster may have other nodes, and whether one of them has its database. */
+bool config_has_peers(const Bulkhead__V1__NodeConfig *config);
+bool config_is_member(const Bulkhead__V1__NodeConfig *config);
+
 #endif

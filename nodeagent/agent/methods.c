@@ -80,6 +80,8 @@ TARGET(list_projects, Bulkhead__V1__ListProjectsRequest, NULL, r->name)
 TARGET(delete_project, Bulkhead__V1__DeleteProjectRequest, NULL, r->name)
 TARGET(move_projects, Bulkhead__V1__MoveProjectsRequest, NULL, r->n_projects ? r->projects[0] : "")
 TARGET(list_nodes, Bulkhead__V1__ListNodesRequest, NULL, r->name)
+TARGET(join_node, Bulkhead__V1__JoinNodeRequest, NULL, r->name)
+TARGET(delete_node, Bulkhead__V1__DeleteNodeRequest, NULL, r->name)
 TARGET(import_image, Bulkhead__V1__ImportImageRequest, NULL, r->name)
 TARGET(remove_image, Bulkhead__V1__RemoveImageRequest, NULL, r->name)
 
@@ -124,6 +126,8 @@ static const struct method methods[] = {
 	ROW("DeleteQuota", delete_quota, "delete", "resourcequotas", delete_quota, false,
 		method_delete_quota),
 	ROW("ListNodes", list_nodes, "list", "nodes", list_nodes, true, method_list_nodes),
+	ROW("JoinNode", join_node, "create", "nodes", join_node, false, method_join_node),
+	ROW("DeleteNode", delete_node, "delete", "nodes", delete_node, false, method_delete_node),
 	ROW("ImportImage", import_image, "create", "images", import_image, false,
 		method_import_image),
 	ROW("ListImages", list_images, "list", "images", NULL, false, method_list_images),

@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "nodeagent/agent/agent.h"
 #include "nodeagent/agent/cluster.h"
+#include "nodeagent/agent/config.h"
 #include "nodeagent/agent/daemon.h"
 #include "nodeagent/agent/node.h"
 #include "nodeagent/agent/ovs.h"
@@ -38,6 +39,7 @@ struct netd {
 		int64_t asked;     /* epoch of that */
 		int64_t epoch;     /* up to which the switch has it */
 	} projects;
+	uint64_t peers; /* nodes_now() of what was sent last; 0: nothing on this connection */
 	struct pending_list requests;
 };
 
@@ -76,17 +78,26 @@ static int64_t epoch_now(const struct cluster *cluster)
 	return epoch;
 }
 
-/* Tells one state of all projects' networks from another (FNV-1a); never 0. */
+/* FNV-1a. */
+static uint64_t mix(uint64_t hash, const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+/* Tells one state of all projects' networks from another; never 0. */
 static uint64_t networks_now(const struct cluster *cluster)
 {
 	const Bulkhead__V1__ClusterProject *project;
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
 	for (size_t i = 0; (project = cluster_project_at(cluster, i)); i++) {
-		for (const char *c = project->name; *c; c++)
-			hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
-		hash = (hash ^ project->vnid) * UINT64_C(0x100000001b3);
-		hash = (hash ^ (uint64_t)project->moved) * UINT64_C(0x100000001b3);
+		hash = mix(hash, project->name, strlen(project->name) + 1);
+		hash = mix(hash, &project->vnid, sizeof(project->vnid));
+		hash = mix(hash, &project->moved, sizeof(project->moved));
 	}
 	return hash | 1;
 }
@@ -136,7 +147,7 @@ static int projects_send(struct netd *netd, struct error *err)
 }
 
 /* NET_SYNC says the same of a connection that is new. */
-void netd_projects_kick(struct netd *netd)
+static void projects_kick(struct netd *netd)
 {
 	uint64_t networks = networks_now(netd->agent->cluster);
 	struct error err = { 0 };
@@ -164,13 +175,89 @@ static void on_projects_set(struct netd *netd, const Bulkhead__V1__NetProjectsSe
 		return;
 	}
 	netd->projects.epoch = netd->projects.asked;
-	netd_projects_kick(netd);
+	projects_kick(netd);
 	node_kick(netd->agent->node);
 }
 
 int64_t netd_projects_epoch(const struct netd *netd)
 {
 	return netd->projects.epoch;
+}
+
+/* ---- NET_PEERS ----------------------------------------------------------------------------- */
+
+static bool is_peer(const struct netd *netd, const Bulkhead__V1__ClusterNode *node)
+{
+	return node->subnet[0] && strcmp(node->name, netd->agent->config->node_name) != 0;
+}
+
+/* Tells one state of the other nodes from another; never 0. */
+static uint64_t nodes_now(const struct netd *netd)
+{
+	const Bulkhead__V1__ClusterNode *node;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; (node = cluster_node_at(netd->agent->cluster, i)); i++) {
+		if (!is_peer(netd, node))
+			continue;
+		hash = mix(hash, node->name, strlen(node->name) + 1);
+		hash = mix(hash, node->address, strlen(node->address) + 1);
+		hash = mix(hash, node->subnet, strlen(node->subnet) + 1);
+	}
+	return hash | 1;
+}
+
+static int peers_send(struct netd *netd, struct error *err)
+{
+	const struct cluster *cluster = netd->agent->cluster;
+	const Bulkhead__V1__ClusterNode *node;
+	Bulkhead__V1__NetPeers message = BULKHEAD__V1__NET_PEERS__INIT;
+	cleanup_free Bulkhead__V1__NetPeer *rows = NULL;
+	cleanup_free Bulkhead__V1__NetPeer **list = NULL;
+	size_t len = 0;
+
+	while (cluster_node_at(cluster, len))
+		len++;
+	rows = calloc(len + 1, sizeof(*rows));
+	list = calloc(len + 1, sizeof(Bulkhead__V1__NetPeer *));
+	if (!rows || !list)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a list of nodes");
+	for (size_t i = 0; (node = cluster_node_at(cluster, i)); i++) {
+		Bulkhead__V1__NetPeer *row = &rows[message.n_peers];
+
+		if (!is_peer(netd, node))
+			continue;
+		bulkhead__v1__net_peer__init(row);
+		row->node = node->name;
+		row->address = node->address;
+		row->subnet = node->subnet;
+		list[message.n_peers++] = row;
+	}
+	message.peers = list;
+	return daemon_send(netd->daemon, IPC_NET_PEERS, &message.base, NULL, 0, NULL, err);
+}
+
+/* At once when it starts: it waits for them. */
+static void peers_kick(struct netd *netd)
+{
+	uint64_t peers = nodes_now(netd);
+	struct error err = { 0 };
+
+	if (!config_has_peers(netd->agent->config) || !netd->state || netd->peers == peers ||
+		!daemon_running(netd->daemon))
+		return;
+	if (peers_send(netd, &err) < 0) {
+		log_error("cannot tell netd the other nodes: %s", err.text);
+		sync_later(netd);
+		return;
+	}
+	netd->peers = peers;
+}
+
+void netd_cluster_kick(struct netd *netd)
+{
+	peers_kick(netd);
+	projects_kick(netd);
 }
 
 /* ---- NET_SYNC ------------------------------------------------------------------------------ */
@@ -208,7 +295,8 @@ static int on_sync_timer(sd_event_source *source, uint64_t usec, void *user)
 	(void)source;
 	(void)usec;
 	sync_if_due(user);
-	netd_projects_kick(user);
+	projects_kick(user);
+	peers_kick(user);
 	return 0;
 }
 
@@ -229,7 +317,7 @@ static int on_synced(struct netd *netd, const Bulkhead__V1__NetSynced *synced, s
 	netd->synced = true;
 	log_info("netd has %zu ports and removed %u", synced->n_ports, synced->removed);
 	pods_net_synced(netd->agent->pods, synced);
-	netd_projects_kick(netd);
+	projects_kick(netd);
 	node_kick(netd->agent->node);
 	return 0;
 }
@@ -261,6 +349,7 @@ static int on_state(struct netd *netd, const struct ipc_frame *frame, struct err
 		bulkhead__v1__net_state__free_unpacked(netd->state, NULL);
 	netd->state = state;
 	listen_if_due(netd);
+	peers_kick(netd);
 	sync_if_due(netd);
 	node_kick(netd->agent->node);
 	return 0;
@@ -330,6 +419,7 @@ static void on_lost(void *user, const struct error *err)
 	netd->cni_sent = false;
 	netd->projects.serial = 0;
 	netd->projects.networks = 0;
+	netd->peers = 0;
 	if (netd->state)
 		netd->state->ready = false;
 	while ((request = (struct request *)pending_take_any(&netd->requests))) {
@@ -397,7 +487,8 @@ static int start_daemon(struct netd *netd, struct error *err)
 		asprintf(&db, "unix:%s/db.sock", dir) | asprintf(&root, "%s/empty", node->run_dir);
 	const char *args[] = { "--ovsdb", db, "--bridge", node->bridge, "--bridge-mgmt-dir", dir,
 		"--subnet", netd->subnet, "--cluster-network", node->cluster_network, "--datapath",
-		node->datapath, "--uid", uid, "--empty-root", root, NULL };
+		node->datapath, "--uid", uid, "--empty-root", root,
+		config_has_peers(node) ? "--tunnel-address" : NULL, node->address, NULL };
 	const struct daemon_config config = {
 		.event = netd->agent->event,
 		.dir = node->libexec_dir,

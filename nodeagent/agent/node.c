@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "nodeagent/agent/agent.h"
 #include "nodeagent/agent/cluster.h"
+#include "nodeagent/agent/config.h"
 #include "nodeagent/agent/netd.h"
 #include "nodeagent/agent/ovs.h"
 #include "nodeagent/agent/pods.h"
@@ -65,12 +66,16 @@ static void find_address(const char *bridge, char ret[NODE_ADDRESS_SIZE])
 	freeifaddrs(all);
 }
 
-/* Where it is called at is what others know it by, unless that is every address. */
+/* Unless it is configured: where it is called at, unless that is every address. */
 static void choose_address(const Bulkhead__V1__NodeConfig *config, char ret[NODE_ADDRESS_SIZE])
 {
 	const char *host = config->listen;
 	size_t len = (size_t)(strrchr(host, ':') - host);
 
+	if (config->address[0]) {
+		snprintf(ret, NODE_ADDRESS_SIZE, "%s", config->address);
+		return;
+	}
 	if (host[0] == '[') {
 		host++;
 		len -= 2;
@@ -111,7 +116,9 @@ static bool row_is_right(const struct node *node)
 	const Bulkhead__V1__ClusterNode *row = node_row(node);
 	const Bulkhead__V1__SecretsHello *hello = secretd_hello(node->agent->secretd);
 
-	return row && row->subnet[0] && strcmp(row->address, node->address) == 0 &&
+	return row && row->subnet[0] &&
+	       (config_is_member(node->agent->config) ||
+		       strcmp(row->address, node->address) == 0) &&
 	       same_bytes(&row->sealing_key, &hello->sealing_key) &&
 	       same_bytes(&row->sealing_key_signature, &hello->sealing_key_signature) &&
 	       row->network_epoch == network_epoch(node, row);
@@ -126,7 +133,10 @@ static enum step next_step(const struct node *node)
 		return STEP_WAIT;
 	if (!row_is_right(node))
 		return STEP_ROW;
-	return cluster_project(agent->cluster, NODE_DEFAULT_PROJECT) ? STEP_NETWORK : STEP_PROJECT;
+	if (cluster_project(agent->cluster, NODE_DEFAULT_PROJECT))
+		return STEP_NETWORK;
+	/* A member does not make projects: its manager did. */
+	return config_is_member(agent->config) ? STEP_WAIT : STEP_PROJECT;
 }
 
 static void retry_later(struct node *node)

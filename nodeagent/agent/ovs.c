@@ -14,6 +14,7 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/config.h"
 #include "nodeagent/agent/daemon.h"
 #include "nodeagent/agent/ovs_db.h"
 #include "nodeagent/agent/spawn.h"
@@ -21,6 +22,19 @@
 #define SWITCH_SCHEMA "/usr/share/openvswitch/vswitch.ovsschema"
 /* ovs-vswitchd waits for the one row that says there is a switch. */
 #define SWITCH_ROW "[\"Open_vSwitch\",{\"op\":\"insert\",\"table\":\"Open_vSwitch\",\"row\":{}}]"
+
+#define ACCESS                                                                                     \
+	",{\"op\":\"insert\",\"table\":\"RBAC_Permission\",\"uuid-name\":\"own\",\"row\":{"          \
+	"\"table\":\"Node\",\"authorization\":\"name\",\"insert_delete\":false,"                     \
+	"\"update\":[\"set\",[\"sealing_key\",\"sealing_key_signature\",\"network_epoch\"]]}}"         \
+	",{\"op\":\"insert\",\"table\":\"RBAC_Permission\",\"uuid-name\":\"sealed\",\"row\":{"       \
+	"\"table\":\"Secret\",\"authorization\":\"node\",\"insert_delete\":true,"                    \
+	"\"update\":[\"set\",[\"type\",\"keys\",\"sealed\"]]}}"                                      \
+	",{\"op\":\"insert\",\"table\":\"RBAC_Role\",\"row\":{\"name\":\"node\","                    \
+	"\"permissions\":[\"map\",[[\"Node\",[\"named-uuid\",\"own\"]],"                             \
+	"[\"Secret\",[\"named-uuid\",\"sealed\"]]]]}}"                                               \
+	",{\"op\":\"insert\",\"table\":\"Listener\",\"row\":{"                                       \
+	"\"connections\":[\"named-uuid\",\"connection\"]}},"
 
 /* On the monotonic clock; half a second more than ten, which its clock reads in milliseconds. */
 #define SWITCH_UPTIME_USEC UINT64_C(10500000)
@@ -33,6 +47,10 @@ enum own {
 	OWN_PID_FILE,
 	OWN_LOG_FILE,
 	OWN_CONTROL,
+	OWN_LISTEN, /* to other nodes */
+	OWN_KEY,
+	OWN_CERTIFICATE,
+	OWN_PEERS, /* whom it believes */
 	OWN_COUNT,
 };
 
@@ -205,14 +223,46 @@ static int own_common(struct server *server, const char *dir, struct error *err)
 	return 0;
 }
 
+/* The relay's source is the manager's database, whose one certificate it believes. */
+static int own_member(struct server *server, const Bulkhead__V1__NodeConfig *config, const char *pki)
+{
+	server->own[OWN_KEY] = option("--private-key=", pki, "member", ".key");
+	server->own[OWN_CERTIFICATE] = option("--certificate=", pki, "member", ".pem");
+	server->own[OWN_PEERS] = option("--ca-cert=", pki, "database", ".pem");
+	if (asprintf(&server->own[OWN_DATABASE], "relay:Bulkhead:ssl:%s", config->manager) < 0)
+		server->own[OWN_DATABASE] = NULL;
+	return server->own[OWN_KEY] && server->own[OWN_CERTIFICATE] && server->own[OWN_PEERS] ? 0
+											       : -1;
+}
+
+/* A listener's role is in the database: one of the command line would have none, and so all rights. */
+static int own_manager(struct server *server, const Bulkhead__V1__NodeConfig *config, const char *pki)
+{
+	server->own[OWN_DATABASE] = join(config->state_dir, "cluster.db");
+	if (!config->cluster_listen[0])
+		return 0;
+	server->own[OWN_LISTEN] = strdup("--remote=db:Bulkhead,Listener,connections");
+	server->own[OWN_KEY] = option("--private-key=", pki, "database", ".key");
+	server->own[OWN_CERTIFICATE] = option("--certificate=", pki, "database", ".pem");
+	server->own[OWN_PEERS] = option("--ca-cert=", pki, "nodes-ca", ".pem");
+	return server->own[OWN_LISTEN] && server->own[OWN_KEY] && server->own[OWN_CERTIFICATE] &&
+			       server->own[OWN_PEERS]
+		       ? 0
+		       : -1;
+}
+
 static int add_database_server(struct ovs *ovs, bool with_switch, struct error *err)
 {
+	const Bulkhead__V1__NodeConfig *config = ovs->agent->config;
+	cleanup_free char *pki = join(config->state_dir, "pki");
 	struct server *server = &ovs->servers[0];
 
 	ovs->servers_len = 1;
 	server->name = "ovsdb-server";
 	server->program = "/usr/sbin/ovsdb-server";
-	server->own[OWN_DATABASE] = join(ovs->agent->config->state_dir, "cluster.db");
+	if (!pki || (config_is_member(config) ? own_member(server, config, pki)
+					      : own_manager(server, config, pki)) < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
 	server->own[OWN_REMOTE] = option("--remote=punix:", ovs->dir, "db", ".sock");
 	if (with_switch)
 		server->own[OWN_SWITCH_DATABASE] = join(ovs->dir, "conf.db");
@@ -233,19 +283,56 @@ static int add_switch(struct ovs *ovs, struct error *err)
 	return own_common(server, ovs->dir, err);
 }
 
+/*
+ * Who may do what over 'cluster_listen'. A node changes its own row, but not its address and subnet:
+ * those the manager wrote when it joined; and secrets that are sealed to it. Reading is not limited.
+ */
+static int make_access(const char *cluster, const char *listen, struct error *err)
+{
+	const char *colon = strrchr(listen, ':');
+	cleanup_free char *text = NULL;
+	cleanup_free char *target = NULL;
+
+	if (asprintf(&target, "pssl:%s:%.*s", colon ? colon + 1 : "",
+		    colon ? (int)(colon - listen) : 0, listen) < 0 ||
+		asprintf(&text,
+			"[\"Bulkhead\","
+			"{\"op\":\"delete\",\"table\":\"Listener\",\"where\":[]},"
+			"{\"op\":\"delete\",\"table\":\"RBAC_Role\",\"where\":[]}"
+			"%s%s%s]",
+			listen[0] ? ACCESS "{\"op\":\"insert\",\"table\":\"Connection\","
+				    "\"uuid-name\":\"connection\",\"row\":{\"role\":\"node\","
+				    "\"inactivity_probe\":5000,\"target\":\""
+				  : "",
+			listen[0] ? target : "", listen[0] ? "\"}}" : "") < 0)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make databases");
+	return ovs_db_transact(cluster, text, err);
+}
+
+static int make_cluster(
+	const Bulkhead__V1__NodeConfig *config, const char *cluster, struct error *err)
+{
+	cleanup_free char *schema = join(config->libexec_dir, "bulkhead.ovsschema");
+
+	if (!schema)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make databases");
+	if (ovs_db_make(cluster, schema, NULL, err) < 0 || ovs_db_convert(cluster, schema, err) < 0)
+		return -1;
+	return make_access(cluster, config->cluster_listen, err);
+}
+
 /* Only a database that nobody serves can be made or converted. */
 static int make_databases(const struct ovs *ovs, bool with_switch, struct error *err)
 {
 	const Bulkhead__V1__NodeConfig *config = ovs->agent->config;
 	cleanup_free char *cluster = join(config->state_dir, "cluster.db");
 	cleanup_free char *conf = join(ovs->dir, "conf.db");
-	cleanup_free char *schema = join(config->libexec_dir, "bulkhead.ovsschema");
 
-	if (!cluster || !conf || !schema)
+	if (!cluster || !conf)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make databases");
 	if (ovs_pid_of(ovs->servers[0].pid_file))
 		return 0;
-	if (ovs_db_make(cluster, schema, NULL, err) < 0 || ovs_db_convert(cluster, schema, err) < 0)
+	if (!config_is_member(config) && make_cluster(config, cluster, err) < 0)
 		return -1;
 	return with_switch ? ovs_db_make(conf, SWITCH_SCHEMA, SWITCH_ROW, err) : 0;
 }

@@ -4,7 +4,10 @@
  * started when they are not there and started again when they end. With `ovs: system` the switch is
  * the distribution's, and only an ovsdb-server for the cluster database is started.
  *
- * The cluster database is <state>/cluster.db; everything else lies in <run>/ovs, the switch's
+ * The cluster database is <state>/cluster.db, served to other nodes where `cluster_listen` says so; a
+ * member of a cluster runs a relay of its manager's instead. Both speak TLS 1.2 or 1.3, know each
+ * other by certificates of their own (secrets/setup.h), and the database knows by the certificate
+ * which rows a node may write (RBAC). Everything else lies in <run>/ovs, the switch's
  * database too: what it says of ports is wrong after a reboot.
  */
 #ifndef NODEAGENT_AGENT_OVS_H

@@ -72,6 +72,13 @@ int ovs_db_make(const char *file, const char *schema, const char *transaction, s
 	return r < 0 ? error_prefix(err, "database '%s'", file) : 0;
 }
 
+int ovs_db_transact(const char *file, const char *transaction, struct error *err)
+{
+	if (tool("transact", file, transaction, err) < 0)
+		return error_prefix(err, "database '%s'", file);
+	return 0;
+}
+
 int ovs_db_convert(const char *file, const char *schema, struct error *err)
 {
 	cleanup_free char *fresh = NULL;

@@ -16,4 +16,7 @@ int ovs_db_make(const char *file, const char *schema, const char *transaction, s
  */
 int ovs_db_convert(const char *file, const char *schema, struct error *err);
 
+/* Runs a transaction on a database that nobody has open. */
+int ovs_db_transact(const char *file, const char *transaction, struct error *err);
+
 #endif

@@ -264,25 +264,66 @@ static int insert_node(const struct step *s, const struct bhrec_node **ret, stru
 	return 0;
 }
 
-static int put_node(const struct step *s, struct error *err)
+static int write_node(const struct step *s, const struct bhrec_node *row,
+	const Bulkhead__V1__ClusterNode *node, struct error *err)
 {
-	const Bulkhead__V1__ClusterNode *node = s->request->txn->put_node;
-	const struct bhrec_node *row = database_node(s->db, s->request->name);
 	char key[BASE64_SIZE(HPKE_KEY_SIZE)];
 	char signature[BASE64_SIZE(SEALING_KEY_SIGNATURE_MAX)];
 
 	base64_encode(key, node->sealing_key.data, node->sealing_key.len);
 	base64_encode(signature, node->sealing_key_signature.data, node->sealing_key_signature.len);
-	if (row && strcmp(row->address, node->address) == 0 && strcmp(row->sealing_key, key) == 0 &&
+	if (row && (s->facts->config->member || strcmp(row->address, node->address) == 0) &&
+		strcmp(row->sealing_key, key) == 0 &&
 		strcmp(row->sealing_key_signature, signature) == 0 &&
 		row->network_epoch == node->network_epoch)
 		return APPLY_IS_SO;
 	if (!row && insert_node(s, &row, err) < 0)
 		return APPLY_REFUSED;
-	bhrec_node_set_address(row, node->address);
+	if (!s->facts->config->member)
+		bhrec_node_set_address(row, node->address);
 	bhrec_node_set_sealing_key(row, key);
 	bhrec_node_set_sealing_key_signature(row, signature);
 	bhrec_node_set_network_epoch(row, node->network_epoch);
+	return APPLY_WRITTEN;
+}
+
+static int put_node(const struct step *s, struct error *err)
+{
+	const struct bhrec_node *row = database_node(s->db, s->request->name);
+
+	if (!row && s->facts->config->member)
+		return error_set(err, ERR_PRECONDITION, 0,
+			"is no node of the cluster any more: it was deleted there; remove its pods "
+			"with 'bulkhead down --purge' and join again");
+	return write_node(s, row, s->request->txn->put_node, err);
+}
+
+static int join_node(const struct step *s, struct error *err)
+{
+	const Bulkhead__V1__ClusterNode *node = s->request->txn->join_node;
+	const struct bhrec_node *row = database_node(s->db, s->request->name);
+
+	if (row && strcmp(row->uid, s->facts->uid) == 0)
+		return APPLY_IS_SO;
+	if (row)
+		return error_set(err, ERR_EXISTS, 0,
+			"is in the cluster already: delete it first, or join under another name");
+	BHREC_NODE_FOR_EACH(row, database_idl(s->db))
+	{
+		if (strcmp(row->address, node->address) == 0)
+			return error_set(err, ERR_EXISTS, 0, "node '%s' has address %s already",
+				row->name, node->address);
+	}
+	return write_node(s, NULL, node, err);
+}
+
+static int delete_node(const struct step *s, struct error *err)
+{
+	const struct bhrec_node *row = database_node(s->db, s->request->name);
+
+	if (!row)
+		return not_found(s, err);
+	bhrec_node_delete(row);
 	return APPLY_WRITTEN;
 }
 
@@ -303,8 +344,18 @@ enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
 		[REQUEST_PUT_QUOTA] = put_quota,
 		[REQUEST_DELETE_QUOTA] = delete_quota,
 		[REQUEST_MOVE] = move,
+		[REQUEST_JOIN_NODE] = join_node,
+		[REQUEST_DELETE_NODE] = delete_node,
 	};
 	const struct step step = { db, txn, request, facts };
+	const bool own = request->kind == REQUEST_PUT_NODE ||
+			 request->kind == REQUEST_PUT_SECRET ||
+			 request->kind == REQUEST_DELETE_SECRET;
+
+	/* The database would refuse it, too, in words that help nobody. */
+	if (facts->config->member && !own)
+		return (enum apply_result)error_set(err, ERR_PRECONDITION, 0,
+			"is changed at the cluster's manager, not at this node");
 
 	return (enum apply_result)steps[request->kind](&step, err);
 }

@@ -20,6 +20,7 @@
 struct apply_config {
 	struct ipnet cluster;
 	unsigned host_bits;
+	bool member;  /* another node has the database: this one may write little of it */
 	int64_t hold; /* seconds that a deleted project's numbers are not given out again */
 };
 

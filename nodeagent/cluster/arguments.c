@@ -15,6 +15,7 @@ enum argument {
 	ARG_CLUSTER,
 	ARG_HOST_BITS,
 	ARG_HOLD,
+	ARG_MEMBER,
 };
 
 static const struct option long_options[] = {
@@ -25,6 +26,7 @@ static const struct option long_options[] = {
 	{ "cluster-network", required_argument, NULL, ARG_CLUSTER },
 	{ "host-subnet-bits", required_argument, NULL, ARG_HOST_BITS },
 	{ "hold", required_argument, NULL, ARG_HOLD },
+	{ "member", no_argument, NULL, ARG_MEMBER },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -75,6 +77,9 @@ static int parse_one(struct arguments *a, int id, const char *text, struct error
 			&a->host_bits, err);
 	case ARG_HOLD:
 		return parse_u32(text, "--hold", 0, INT32_MAX, &a->hold, err);
+	case ARG_MEMBER:
+		a->member = true;
+		return 0;
 	}
 	return error_set(err, ERR_INVALID, 0, "unknown argument");
 }

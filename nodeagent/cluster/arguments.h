@@ -2,6 +2,7 @@
 #ifndef NODEAGENT_CLUSTER_ARGUMENTS_H
 #define NODEAGENT_CLUSTER_ARGUMENTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -23,6 +24,7 @@ struct arguments {
 	gid_t gid; /* --uid's number unless --gid is given */
 	struct ipnet cluster;
 	unsigned host_bits;
+	bool member;   /* another node has the database */
 	uint32_t hold; /* seconds; ALLOCATE_HOLD_SECONDS unless given */
 };
 

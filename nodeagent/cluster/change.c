@@ -110,6 +110,9 @@ static bool look_at_txn(struct change *c, struct error *err)
 		text = ovsdb_idl_txn_get_error(c->txn);
 		error_set(&c->refusal, ERR_INTERNAL, 0,
 			"the cluster database refuses the change: %s", text);
+		if (strstr(text, "permission error"))
+			error_set(&c->refusal, ERR_DENIED, 0,
+				"the cluster's manager does not let this node change it");
 		if (!is_conflict(text)) {
 			*err = c->refusal;
 			return true;
@@ -185,7 +188,7 @@ void change_reply(
 		project = database_project(db, r->project);
 	if (r->kind == REQUEST_PUT_SECRET && project)
 		secret = database_secret(db, project, r->name);
-	if (r->kind == REQUEST_PUT_NODE)
+	if (r->kind == REQUEST_PUT_NODE || r->kind == REQUEST_JOIN_NODE)
 		node = database_node(db, r->name);
 	if (r->kind != REQUEST_PUT_SECRET && project)
 		reply->project = row_project(project);

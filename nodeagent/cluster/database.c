@@ -14,6 +14,7 @@
 
 struct database {
 	char *remote;
+	bool member;
 	struct ovsdb_idl *idl;
 	struct ovsdb_idl_index *projects; /* by name */
 	struct ovsdb_idl_index *nodes;    /* by name */
@@ -42,11 +43,12 @@ static void connect_anew(struct database *db, long long now)
 	db->retry_at = now + RETRY_MSEC;
 }
 
-struct database *database_new(const char *socket, long long now)
+struct database *database_new(const char *socket, bool member, long long now)
 {
 	struct database *db = xzalloc(sizeof(*db));
 
 	db->remote = xasprintf("unix:%s", socket);
+	db->member = member;
 	db->away_since = now;
 	connect_anew(db, now);
 	return db;
@@ -158,7 +160,9 @@ struct ovsdb_idl_txn *database_begin(struct database *db, int64_t *ret_epoch)
 	const struct bhrec_cluster *row = bhrec_cluster_first(db->idl);
 	struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 
-	*ret_epoch = row ? row->epoch + 1 : 1;
+	*ret_epoch = db->member ? 0 : row ? row->epoch + 1 : 1;
+	if (db->member)
+		return txn;
 	if (!row) {
 		/* Two daemons may do so at once; the table holds one row, so one of them is
 		 * refused. */

@@ -3,7 +3,8 @@
  * Never blocks. Whoever changes something does so in a transaction that holds the epoch: a number
  * in the database's one Cluster row that every transaction of every clusterd verifies and raises.
  * So what was decided on this content is committed on this very content or not at all, and two
- * daemons never give out one number. The schema's unique indexes and references stand behind that,
+ * daemons never give out one number. (A member's daemon gives out none, and may not write there.)
+ * The schema's unique indexes and references stand behind that,
  * for writers that know nothing of epochs.
  */
 #ifndef NODEAGENT_CLUSTER_DATABASE_H
@@ -19,9 +20,9 @@ struct database;
 struct ovsdb_idl;
 struct ovsdb_idl_txn;
 
-/* 'socket' is the absolute path of the database's socket as this process sees it. Times are of
- * time_msec(). */
-struct database *database_new(const char *socket, long long now);
+/* 'socket' is the absolute path of the database's socket as this process sees it; with 'member'
+ * transactions hold no epoch. Times are of time_msec(). */
+struct database *database_new(const char *socket, bool member, long long now);
 void database_free(struct database *db);
 
 enum database_event {
@@ -53,7 +54,8 @@ const struct bhrec_secret *database_secret(
 /* 0 before the first transaction ever. */
 int64_t database_epoch(struct database *db);
 
-/* Starts a transaction that holds the epoch; *ret_epoch is what it will be. Not yet sent. */
+/* Starts a transaction that holds the epoch; *ret_epoch is what it will be (a member's: 0). Not yet
+ * sent. */
 struct ovsdb_idl_txn *database_begin(struct database *db, int64_t *ret_epoch);
 
 #endif

@@ -60,9 +60,10 @@ static int start(struct clusterd *d, const struct arguments *arguments, struct e
 		.cluster = arguments->cluster,
 		.host_bits = arguments->host_bits,
 		.hold = arguments->hold,
+		.member = arguments->member,
 	};
 	snprintf(socket, sizeof(socket), "/%s", arguments->db_name);
-	d->db = database_new(socket, time_msec());
+	d->db = database_new(socket, arguments->member, time_msec());
 	return ipc_table_connect(&d->ipc, AGENT_FD, IPC_CLUSTERD, IPC_AGENT, err);
 }
 

@@ -22,6 +22,8 @@ static int check_kind(
 		{ REQUEST_PUT_QUOTA, txn->put_quota != NULL },
 		{ REQUEST_DELETE_QUOTA, txn->delete_quota[0] != '\0' },
 		{ REQUEST_MOVE, txn->move != NULL },
+		{ REQUEST_JOIN_NODE, txn->join_node != NULL },
+		{ REQUEST_DELETE_NODE, txn->delete_node[0] != '\0' },
 	};
 	size_t given = 0;
 
@@ -206,10 +208,9 @@ static int check_move(struct request *r, struct error *err)
 	return set_project(r, move->projects[0], err);
 }
 
-static int check_put_node(struct request *r, struct error *err)
+static int check_node(
+	struct request *r, const Bulkhead__V1__ClusterNode *node, struct error *err)
 {
-	const Bulkhead__V1__ClusterNode *node = r->txn->put_node;
-
 	if (set_name(r, node->name, err) < 0 ||
 		check_word(node->address, "address", NODE_ADDRESS_MAX, err) < 0)
 		return -1;
@@ -222,6 +223,21 @@ static int check_put_node(struct request *r, struct error *err)
 			"sealing_key_signature: has %zu bytes; at most %d",
 			node->sealing_key_signature.len, SEALING_KEY_SIGNATURE_MAX);
 	return 0;
+}
+
+static int check_put_node(struct request *r, struct error *err)
+{
+	return check_node(r, r->txn->put_node, err);
+}
+
+static int check_join_node(struct request *r, struct error *err)
+{
+	return check_node(r, r->txn->join_node, err);
+}
+
+static int check_delete_node(struct request *r, struct error *err)
+{
+	return set_name(r, r->txn->delete_node, err);
 }
 
 /* What each kind is called in errors, and its check. */
@@ -237,6 +253,8 @@ static const struct kind {
 	[REQUEST_PUT_QUOTA] = { "quota", check_put_quota },
 	[REQUEST_DELETE_QUOTA] = { "quota", check_delete_quota },
 	[REQUEST_MOVE] = { "project", check_move },
+	[REQUEST_JOIN_NODE] = { "node", check_join_node },
+	[REQUEST_DELETE_NODE] = { "node", check_delete_node },
 };
 
 int request_error_prefix(const struct request *request, struct error *err)

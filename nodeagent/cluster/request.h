@@ -27,6 +27,8 @@ enum request_kind {
 	REQUEST_PUT_QUOTA,
 	REQUEST_DELETE_QUOTA,
 	REQUEST_MOVE,
+	REQUEST_JOIN_NODE,
+	REQUEST_DELETE_NODE,
 };
 
 struct request {

@@ -69,6 +69,9 @@ struct args {
 	const char *to;
 	const char *libexec_dir;
 	const char *bridge;
+	const char *address;
+	const char *cluster_listen;
+	int64_t ttl;
 	bool no_start;
 	bool purge;
 	bool client_only;
@@ -133,6 +136,9 @@ enum {
 	ARG_HARD,
 	ARG_LIBEXEC_DIR,
 	ARG_BRIDGE,
+	ARG_ADDRESS,
+	ARG_CLUSTER_LISTEN,
+	ARG_TTL,
 	ARG_NO_START,
 	ARG_PURGE,
 	ARG_CLIENT,

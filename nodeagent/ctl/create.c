@@ -77,7 +77,8 @@ static int judge_key(const struct ctl *ctl, const Bulkhead__V1__NodeInfo *node, 
 #endif
 }
 
-/* The node whose key secrets are sealed to. Borrowed from *ret_list, which is the caller's. */
+/* The node that is asked: the only one that tells its condition. Secrets are sealed to its key, and
+ * opened there alone. Borrowed from *ret_list, which is the caller's. */
 static const Bulkhead__V1__NodeInfo *find_node(
 	struct ctl *ctl, ProtobufCMessage **ret_list, struct error *err)
 {
@@ -87,13 +88,12 @@ static const Bulkhead__V1__NodeInfo *find_node(
 	if (ctl_call(ctl, "ListNodes", &request.base, ret_list, err) < 0)
 		return NULL;
 	list = (const Bulkhead__V1__ListNodesResponse *)*ret_list;
-	if (list->n_nodes != 1) {
-		error_set(err, ERR_UNSUPPORTED, 0,
-			"the cluster has %zu nodes, and a secret is sealed to exactly one",
-			list->n_nodes);
-		return NULL;
+	for (size_t i = 0; i < list->n_nodes; i++) {
+		if (list->nodes[i]->n_conditions > 0)
+			return judge_key(ctl, list->nodes[i], err) < 0 ? NULL : list->nodes[i];
 	}
-	return judge_key(ctl, list->nodes[0], err) < 0 ? NULL : list->nodes[0];
+	error_set(err, ERR_UNAVAILABLE, 0, "the node does not say which one it is");
+	return NULL;
 }
 
 /* Fills 'secret' with the sealed form. Its sealed.data is the caller's to free. */

@@ -92,6 +92,8 @@ int ctl_wait(struct ctl *ctl, struct error *err);
 int ctl_image(struct ctl *ctl, struct error *err);
 int ctl_explain(struct ctl *ctl, struct error *err);
 int ctl_init(struct ctl *ctl, struct error *err);
+int ctl_token_create(struct ctl *ctl, struct error *err);
+int ctl_join(struct ctl *ctl, struct error *err);
 int ctl_up(struct ctl *ctl, struct error *err);
 int ctl_down(struct ctl *ctl, struct error *err);
 int ctl_version(struct ctl *ctl, struct error *err);

@@ -197,6 +197,19 @@ static int delete_image(struct ctl *ctl, const char *name, struct error *err)
 	return 0;
 }
 
+/* Its machine is not asked: it may be gone for ever. */
+static int delete_node(struct ctl *ctl, const char *name, struct error *err)
+{
+	Bulkhead__V1__DeleteNodeRequest request = BULKHEAD__V1__DELETE_NODE_REQUEST__INIT;
+	cleanup_message ProtobufCMessage *response = NULL;
+
+	request.name = (char *)(uintptr_t)name;
+	if (ctl_call(ctl, "DeleteNode", &request.base, &response, err) < 0)
+		return -1;
+	printf("node \"%s\" deleted\n", name);
+	return 0;
+}
+
 static int delete_one(
 	struct ctl *ctl, struct ending *e, enum ctl_kind kind, const char *name, struct error *err)
 {
@@ -219,8 +232,8 @@ static int delete_one(
 		status = delete_image(ctl, name, err);
 		break;
 	case CTL_NODES:
-		return error_set(
-			err, ERR_UNSUPPORTED, 0, "a node is not deleted; 'bulkhead down' stops it");
+		status = delete_node(ctl, name, err);
+		break;
 	}
 	if (status < 0 && err->code == ERR_NOT_FOUND && ctl->args->ignore_not_found)
 		return 0;

@@ -137,6 +137,14 @@ static const Bulkhead__V1__NodeCondition *node_condition(const Bulkhead__V1__Nod
 	return NULL;
 }
 
+/* A node tells its condition itself, and nobody else's. */
+static const char *node_status(const Bulkhead__V1__NodeCondition *ready)
+{
+	if (!ready)
+		return "Unknown";
+	return strcmp(ready->status, "True") == 0 ? "Ready" : "NotReady";
+}
+
 static bool node_is_ready(const Bulkhead__V1__NodeCondition *ready)
 {
 	return ready && strcmp(ready->status, "True") == 0;
@@ -156,9 +164,9 @@ static void node_row(const ProtobufCMessage *m, char (*cells)[GET_CELL_SIZE])
 	char age[PRINT_AGE_SIZE];
 
 	snprintf(cells[0], GET_CELL_SIZE, "%s", n->name);
-	snprintf(cells[1], GET_CELL_SIZE, "%s",
-		node_is_ready(node_condition(n)) ? "Ready" : "NotReady");
-	snprintf(cells[2], GET_CELL_SIZE, "%u", n->pods);
+	snprintf(cells[1], GET_CELL_SIZE, "%s", node_status(node_condition(n)));
+	if (node_condition(n))
+		snprintf(cells[2], GET_CELL_SIZE, "%u", n->pods);
 	snprintf(cells[3], GET_CELL_SIZE, "%s", get_age(n->created_at, age));
 	snprintf(cells[4], GET_CELL_SIZE, "%s", n->version);
 	snprintf(cells[5], GET_CELL_SIZE, "%s", n->subnet);

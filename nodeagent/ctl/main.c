@@ -24,13 +24,21 @@ struct command {
 #define NODE_FLAGS                                                                                 \
 	(ARG(STATE_DIR) | ARG(RUN_DIR) | ARG(NODE_NAME) | ARG(LISTEN) | ARG(OVS) | ARG(DATAPATH) | \
 		ARG(CLUSTER_NETWORK) | ARG(CGROUP_PARENT) | ARG(CGROUP_DRIVER) |                   \
-		ARG(LIBEXEC_DIR) | ARG(BRIDGE) | ARG(NO_START))
+		ARG(LIBEXEC_DIR) | ARG(BRIDGE) | ARG(ADDRESS) | ARG(NO_START))
 
 static int help_command(struct ctl *ctl, struct error *err);
 
 static const struct command commands[] = {
-	{ "init", NULL, ctl_init, 1, 1, NODE_FLAGS, "init [--state-dir DIR] [--run-dir DIR] ...",
-		"make a one-node cluster on this machine and start it" },
+	{ "init", NULL, ctl_init, 1, 1, NODE_FLAGS | ARG(CLUSTER_LISTEN),
+		"init [--cluster-listen ADDRESS:PORT --address ADDRESS] [--state-dir DIR] ...",
+		"make a cluster whose first node is this machine, and start it" },
+	{ "token", "create", ctl_token_create, 3, 3, ARG(STATE_DIR) | ARG(TTL),
+		"token create NODE [--ttl=1h] [--state-dir DIR] > FILE",
+		"what one machine needs to join the cluster as NODE" },
+	{ "join", NULL, ctl_join, 1, 1,
+		(NODE_FLAGS & ~(ARG(NODE_NAME) | ARG(CLUSTER_NETWORK))) | ARG(FILE),
+		"join -f FILE --listen ADDRESS:PORT [--address ADDRESS] [--state-dir DIR] ...",
+		"make this machine a node of the cluster that FILE is a token of" },
 	{ "up", NULL, ctl_up, 1, 1, ARG(STATE_DIR), "up [--state-dir DIR]",
 		"start an initialised node" },
 	{ "down", NULL, ctl_down, 1, 1, ARG(STATE_DIR) | ARG(PURGE),
@@ -86,7 +94,7 @@ static const struct command commands[] = {
 	{ "delete", NULL, ctl_delete, 1, ARGS_LIST_MAX,
 		SELECT | ARG(FILE) | ARG(GRACE) | ARG(NOW) | ARG(FORCE) | ARG(WAIT) |
 			ARG(IGNORE_NOT_FOUND) | ARG(ALL_OF_KIND) | ARG(TIMEOUT),
-		"delete pod|project|secret|quota|image NAME... | pod|secret --all | -f FILE",
+		"delete pod|project|secret|quota|image|node NAME... | pod|secret --all | -f FILE",
 		"delete objects" },
 	{ "wait", NULL, ctl_wait, 2, ARGS_LIST_MAX, SELECT | ARG(FOR) | ARG(TIMEOUT),
 		"wait pod NAME... --for=condition=Ready|phase=PHASE|delete", "wait for a pod" },

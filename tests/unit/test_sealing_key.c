@@ -35,7 +35,7 @@ static int authority(EVP_PKEY **ret_key, char **ret_pem)
 	int r = pki_key_new(ret_key, &err);
 
 	if (r == 0)
-		r = pki_ca_new(&cert, *ret_key, &err);
+		r = pki_ca_new(&cert, PKI_CA_NAME, *ret_key, &err);
 	if (r == 0)
 		r = pem_of_cert(cert, ret_pem, &size, &err);
 	X509_free(cert);
