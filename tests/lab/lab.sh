@@ -80,7 +80,7 @@ userspace_switch() {
 	inside "$node" ovs-vsctl --no-wait init
 	inside "$node" env OVS_RUNDIR=/run/openvswitch OVS_LOGDIR="$ovs" ovs-vswitchd --detach --no-chdir --pidfile \
 		--log-file="$ovs/ovs-vswitchd.log" unix:/run/openvswitch/db.sock 3>&- 2>/dev/null
-	inside "$node" ovs-vsctl add-br br-phy -- set bridge br-phy datapath_type=netdev -- add-port br-phy eth0
+	inside "$node" ovs-vsctl add-br br-phy -- set bridge br-phy datapath_type=netdev -- add-port br-phy eth0 -- set interface br-phy mtu_request=1600
 	inside "$node" nft -f - <<-N
 		table netdev lab { chain eth0 { type filter hook ingress device eth0 priority 0; policy drop; }; }
 	N
