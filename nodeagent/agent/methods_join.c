@@ -107,6 +107,7 @@ static void on_joined(
 {
 	struct join *join = user;
 	struct call *call = join->call;
+	Bulkhead__V1__JoinNodeResponse *response;
 	struct error problem = { 0 };
 
 	if (!err && !reply->node) {
@@ -121,8 +122,11 @@ static void on_joined(
 	}
 	log_notice("node %s (%s) joins the cluster with subnet %s", reply->node->name,
 		reply->node->address, reply->node->subnet);
-	call_reply(call, &join->response->base, true);
+	response = join->response;
+	join->response = NULL;
 	join_free(join);
+	call_reply(call, &response->base, true);
+	bulkhead__v1__join_node_response__free_unpacked(response, NULL);
 }
 
 static void make_row(struct join *join)

@@ -142,6 +142,7 @@ end_node() {
 		inside "$node" "$B/bulkhead" down --state-dir "$dir/$node/state" --purge 3>&- || left=1
 	fi
 	pkill -KILL -f "$dir/$node/" || true
+	[ "$node" = fabric ] || inside fabric ip link del "w$(number "$node")" 2>/dev/null || true
 	kill -KILL "$(holder "$node")" 2>/dev/null || true
 	find /sys/fs/cgroup -depth -type d -path "*/$(cgroup "$node")*" -exec rmdir {} \; 2>/dev/null || true
 	rm -rf "${dir:?}/$node"
