@@ -243,6 +243,7 @@ static int want_pod(struct netd *netd, struct endpoint *endpoint, bool wanted, s
 	struct flow_list list = { 0 };
 	int r = 0;
 
+	netd->policies.dirty = true;
 	if (wanted)
 		r = flows_pod(&port, &list, err);
 	if (r == 0)

@@ -8,8 +8,8 @@
 #include "lib/cleanup.h"
 #include "netplugin/names.h"
 
-#define IF_TENANT 1u /* only for a VNID other than 0 */
-#define IF_GLOBAL 2u /* only for VNID 0 */
+#define IF_TENANT  1u /* only for a VNID other than 0 */
+#define IF_GLOBAL  2u /* only for VNID 0 */
 #define IF_OVERLAY 4u /* only with a tunnel */
 
 /* $name is replaced by what flow_values says. */
@@ -112,9 +112,9 @@ static const struct flow_row vnid_rows[] = {
 };
 
 /*
- * What a node sends must come from its own pods and go to ours; which VNID a pod of it has, it says.
- * A pod's MAC address follows from its IP address, so requests for any of the peer's are answered
- * here, whether there is a pod or not.
+ * What a node sends must come from its own pods and go to ours; which VNID a pod of it has, it
+ * says. A pod's MAC address follows from its IP address, so requests for any of the peer's are
+ * answered here, whether there is a pod or not.
  */
 static const struct flow_row peer_rows[] = {
 #ifdef BULKHEAD_WEAK_TUNNEL

@@ -46,7 +46,8 @@ static const char *const more_syscalls[] = { "socket", "ioctl", "getsockname", "
 
 bool netd_holds(const struct netd *netd)
 {
-	return !netd->adopted || (netd->config.node.overlay && !peers_known(netd->peers));
+	return !netd->adopted || !netd->policies.now ||
+	       (netd->config.node.overlay && !peers_known(netd->peers));
 }
 
 int netd_ready(const struct netd *netd, struct error *err)
@@ -55,6 +56,8 @@ int netd_ready(const struct netd *netd, struct error *err)
 		return -1;
 	if (!netd->adopted)
 		return error_set(err, ERR_UNAVAILABLE, 0, "ports are not adopted yet");
+	if (policies_state(netd, err) < 0)
+		return -1;
 	if (netd_holds(netd))
 		return error_set(err, ERR_UNAVAILABLE, 0, "the other nodes are not known yet");
 	return flow_sync_ready(netd->flows, err);
@@ -95,7 +98,8 @@ static int choose_mtu(struct netd *netd, struct error *err)
 
 	if (netd->config.node.overlay) {
 		address_format(netd->config.tunnel_address, text);
-		if (rtnl_mtu_of_address(netd->route_fd, netd->config.tunnel_address, &link, err) < 0)
+		if (rtnl_mtu_of_address(netd->route_fd, netd->config.tunnel_address, &link, err) <
+			0)
 			return error_prefix(err, "tunnel address %s", text);
 		most = link > VXLAN_OVERHEAD ? link - VXLAN_OVERHEAD : 0;
 		if (most < MTU_MIN || netd->config.mtu > most)
@@ -248,12 +252,15 @@ static int loop(struct netd *netd, struct error *err)
 		if (r != 0)
 			return r < 0 ? -1 : 0;
 		cni_run(netd);
+		policies_run(netd);
 		flow_sync_run(netd->flows, netd_holds(netd));
 		endpoints_run(netd);
+		policies_run(netd);
 		flow_sync_run(netd->flows, netd_holds(netd));
 		state_run(netd);
 		sync_run(netd);
 		projects_run(netd);
+		policies_answer(netd);
 		if (connector_is_gone())
 			return error_set(err, ERR_INTERNAL, 0, "the connector is gone");
 		wait_for_more(netd);

@@ -59,6 +59,19 @@ struct asker {
 	uint32_t serial; /* of what it asked; 0: nobody waits */
 };
 
+struct policies;
+
+/* What the last NET_POLICIES said. */
+struct netd_policies {
+	struct policies *now;    /* NULL before the first */
+	struct policies *coming; /* of one that is coming in parts */
+	bool dirty;              /* now, or the pods, changed since the flows were computed */
+	uint32_t serial;         /* to answer; 0: none */
+	long long deadline;
+	uint64_t seq; /* of the flows */
+	struct error problem;
+};
+
 struct netd {
 	struct netd_config config;
 	struct ipam *ipam;
@@ -77,6 +90,7 @@ struct netd {
 	struct netd_projects projects;
 	struct netd_vnids vnids;
 	struct cni *cni; /* NULL before NET_CNI */
+	struct netd_policies policies;
 	bool state_sent;
 	bool state_ready;
 	uint64_t state_mended;
@@ -132,5 +146,19 @@ void projects_run(struct netd *netd);
 
 /* Tells the agent the state, when it changed. */
 void state_run(struct netd *netd);
+
+/* ---- policies.c: network policies ----------------------------------------------------------- */
+
+/* A NET_POLICIES. -1: the connection must end. */
+int policies_told(struct netd *netd, const struct ipc_frame *frame, struct error *err);
+
+/* Computes their flows anew when they or the pods with flows changed: so both are in one bundle. */
+void policies_run(struct netd *netd);
+
+/* Answers the NET_POLICIES under way when the switch has it, or its time is over. */
+void policies_answer(struct netd *netd);
+
+/* 0 when they are known, else -1 with the reason. */
+int policies_state(const struct netd *netd, struct error *err);
 
 #endif

@@ -453,10 +453,18 @@ static int on_peers(
 
 	(void)frame;
 	(void)err;
-	/* What cannot be is the cluster's fault, not the connection's: the peers stay as they were. */
+	/* What cannot be is the cluster's fault, not the connection's: the peers stay as they were.
+	 */
 	if (peers_set(netd, (const Bulkhead__V1__NetPeers *)base, &why) < 0)
 		log_error("the other nodes are not taken: %s", why.text);
 	return 0;
+}
+
+static int on_policies(
+	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
+{
+	(void)base;
+	return policies_told(netd, frame, err);
 }
 
 /* ---- frames and state ---------------------------------------------------------------------- */
@@ -472,6 +480,7 @@ static const struct {
 	{ IPC_NET_PROJECTS, on_projects },
 	{ IPC_NET_CNI, on_cni },
 	{ IPC_NET_PEERS, on_peers },
+	{ IPC_NET_POLICIES, on_policies },
 };
 
 int plug_frame(struct netd *netd, struct ipc_frame *frame, struct error *err)

@@ -39,10 +39,13 @@ static const struct direction directions[] = {
 
 struct build {
 	const struct policy_input *input;
+	const K8sNetworkPolicy **policies; /* the input's, sorted by project and name */
 	struct policy_table table;
 	uint32_t *ids; /* conjunctions in use */
 	size_t ids_len;
 	size_t ids_room;
+	const char **shut; /* projects of which no rule counts */
+	size_t shut_len;
 	/* of the rule at hand */
 	const struct direction *direction;
 	uint32_t id;
@@ -144,6 +147,15 @@ static bool is_selected(const K8sNetworkPolicy *policy, const struct policy_pod 
 	       (!selector || policy_selects(selector, &pod->labels));
 }
 
+static bool selects_any(const struct build *b, const K8sNetworkPolicy *policy)
+{
+	for (size_t i = 0; i < b->input->pods_len; i++) {
+		if (is_selected(policy, &b->input->pods[i]))
+			return true;
+	}
+	return false;
+}
+
 static int add_own(struct build *b, const K8sNetworkPolicy *policy)
 {
 	for (size_t i = 0; i < b->input->pods_len; i++) {
@@ -208,36 +220,71 @@ static int add_peer(
 	return 0;
 }
 
-static int add_port(struct build *b, const K8sNetworkPolicyPort *port)
+static const char *protocol_of(const K8sNetworkPolicyPort *port)
 {
-	const char *protocol = port->protocol ? port->protocol : "TCP";
-	unsigned number = strcmp(protocol, "TCP") == 0    ? 6
-			  : strcmp(protocol, "UDP") == 0  ? 17
-			  : strcmp(protocol, "SCTP") == 0 ? 132
-							  : 0;
+	return port->protocol ? port->protocol : "TCP";
+}
+
+static unsigned protocol_number(const char *protocol)
+{
+	return strcmp(protocol, "TCP") == 0    ? 6
+	       : strcmp(protocol, "UDP") == 0  ? 17
+	       : strcmp(protocol, "SCTP") == 0 ? 132
+					       : 0;
+}
+
+static int add_range(struct build *b, unsigned protocol, int32_t first, int32_t last)
+{
 	struct cover_port parts[COVER_PORTS_MAX];
 	char match[MATCH_SIZE];
-	int32_t first, last;
 	size_t n;
 
-	if (number == 0)
-		return error_set(b->err, ERR_INVALID, 0, "protocol '%.16s' is none", protocol);
-	if (!port->port) {
-		snprintf(match, sizeof(match), TRACKED ",ct_nw_proto=%u", number);
-		return add_alternative(b, match);
-	}
-	first = port->port->intval;
-	last = port->has_endport ? port->endport : first;
-	if (port->port->type == K8S_INT_OR_STRING_NAME || first < 1 || last > 65535 || last < first)
+	if (first < 1 || last > 65535 || last < first)
 		return error_set(b->err, ERR_INVALID, 0, "port %d to %d is none", first, last);
 	n = cover_ports((uint16_t)first, (uint16_t)last, parts);
 	for (size_t i = 0; i < n; i++) {
 		snprintf(match, sizeof(match), TRACKED ",ct_nw_proto=%u,ct_tp_dst=0x%x/0x%x",
-			number, parts[i].port, parts[i].mask);
+			protocol, parts[i].port, parts[i].mask);
 		if (add_alternative(b, match) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+static int add_port(struct build *b, const K8sNetworkPolicyPort *port)
+{
+	unsigned protocol = protocol_number(protocol_of(port));
+	char match[MATCH_SIZE];
+
+	if (protocol == 0)
+		return error_set(
+			b->err, ERR_INVALID, 0, "protocol '%.16s' is none", protocol_of(port));
+	if (!port->port) {
+		snprintf(match, sizeof(match), TRACKED ",ct_nw_proto=%u", protocol);
+		return add_alternative(b, match);
+	}
+	if (port->port->type == K8S_INT_OR_STRING_NAME)
+		return error_set(b->err, ERR_INVALID, 0, "a port by name is not known here");
+	return add_range(b, protocol, port->port->intval,
+		port->has_endport ? port->endport : port->port->intval);
+}
+
+/*
+ * The userspace datapath knows no ct_tp_dst of fragments behind the first (the kernel's puts
+ * packets together). Without the first, which the ports decide on, they are of no use to anybody.
+ * Once a protocol.
+ */
+static int add_fragments(struct build *b, K8sNetworkPolicyPort *const *ports, size_t at)
+{
+	char match[MATCH_SIZE];
+
+	for (size_t i = 0; i < at; i++) {
+		if (strcmp(protocol_of(ports[i]), protocol_of(ports[at])) == 0)
+			return 0;
+	}
+	snprintf(match, sizeof(match), TRACKED ",nw_frag=later,ct_nw_proto=%u",
+		protocol_number(protocol_of(ports[at])));
+	return add_alternative(b, match);
 }
 
 /* ---- rules --------------------------------------------------------------------------------- */
@@ -261,7 +308,7 @@ static int add_clauses(struct build *b, const K8sNetworkPolicy *policy, const st
 	}
 	b->clause += rule->ports_len > 0;
 	for (size_t i = 0; i < rule->ports_len; i++) {
-		if (add_port(b, rule->ports[i]) < 0)
+		if (add_port(b, rule->ports[i]) < 0 || add_fragments(b, rule->ports, i) < 0)
 			return -1;
 	}
 	return 0;
@@ -319,28 +366,43 @@ static bool has_type(const K8sNetworkPolicySpec *spec, const struct direction *d
 
 /* ---- pods ---------------------------------------------------------------------------------- */
 
-static bool is_isolated(
-	const struct build *b, const struct policy_pod *pod, const struct direction *direction)
+/* The policies of one project: b->policies[first] up to the one before *ret_end. */
+static size_t policies_of(const struct build *b, const char *project, size_t *ret_end)
 {
-	for (size_t i = 0; i < b->input->policies_len; i++) {
-		const K8sNetworkPolicy *policy = b->input->policies[i];
+	size_t low = 0, high = b->input->policies_len;
 
-		if (strcmp(policy->metadata->namespace_, pod->project) != 0)
-			continue;
-		if (!pod->labels_known ||
-			(has_type(policy->spec, direction) && is_selected(policy, pod)))
-			return true;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(b->policies[middle]->metadata->namespace_, project) < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return false;
+	for (*ret_end = low; *ret_end < b->input->policies_len; ++*ret_end) {
+		if (strcmp(b->policies[*ret_end]->metadata->namespace_, project) != 0)
+			break;
+	}
+	return low;
 }
 
-static bool is_policed(const struct build *b, const struct policy_pod *pod)
+static bool is_shut(const struct build *b, const struct policy_pod *pod)
 {
-	for (size_t i = 0; i < b->input->policies_len; i++) {
-		if (strcmp(b->input->policies[i]->metadata->namespace_, pod->project) == 0)
+	for (size_t i = 0; i < b->shut_len; i++) {
+		if (strcmp(b->shut[i], pod->project) == 0)
 			return true;
 	}
-	return false;
+	return !pod->labels_known;
+}
+
+static bool is_isolated(const struct build *b, const struct policy_pod *pod, size_t first,
+	size_t end, const struct direction *direction)
+{
+	for (size_t i = first; i < end; i++) {
+		if (has_type(b->policies[i]->spec, direction) && is_selected(b->policies[i], pod))
+			return true;
+	}
+	return is_shut(b, pod);
 }
 
 static int add_shut(struct build *b, const char *address, const struct direction *direction)
@@ -352,6 +414,9 @@ static int add_shut(struct build *b, const char *address, const struct direction
 	if (policy_table_add(&b->table, direction->table, PRIORITY_SHUT, match, "drop", b->err) < 0)
 		return -1;
 #endif
+#ifdef BULKHEAD_WEAK_MIDSTREAM
+	return 0;
+#endif
 	snprintf(match, sizeof(match), MIDSTREAM ",%s=%s", direction->sender, address);
 	return policy_table_add(&b->table, 76, PRIORITY_MIDSTREAM, match, "drop", b->err);
 }
@@ -360,7 +425,10 @@ static int add_pod(struct build *b, const struct policy_pod *pod)
 {
 	static const char *const ends[] = { "nw_src", "nw_dst" };
 	char match[MATCH_SIZE], track[64], address[IPNET_TEXT_SIZE];
+	size_t end, first = policies_of(b, pod->project, &end);
 
+	if (first == end)
+		return 0;
 	address_format(pod->address, address);
 	snprintf(track, sizeof(track), "ct(table=27,zone=%u)", FLOWS_CT_ZONE);
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
@@ -369,7 +437,8 @@ static int add_pod(struct build *b, const struct policy_pod *pod)
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(directions); i++) {
-		if (is_isolated(b, pod, &directions[i]) && add_shut(b, address, &directions[i]) < 0)
+		if (is_isolated(b, pod, first, end, &directions[i]) &&
+			add_shut(b, address, &directions[i]) < 0)
 			return -1;
 	}
 	return 0;
@@ -377,7 +446,7 @@ static int add_pod(struct build *b, const struct policy_pod *pod)
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
-static int check_policy(const K8sNetworkPolicy *policy, struct error *err)
+int policy_check(const K8sNetworkPolicy *policy, struct error *err)
 {
 	if (policy->spec && policy->metadata && policy->metadata->name &&
 		policy->metadata->namespace_)
@@ -385,34 +454,93 @@ static int check_policy(const K8sNetworkPolicy *policy, struct error *err)
 	return error_set(err, ERR_INVALID, 0, "a policy without spec, name or namespace");
 }
 
-static int fill(struct build *b)
+/* One without a pod here has no flows. */
+static int add_policy(struct build *b, const K8sNetworkPolicy *policy)
 {
-	for (size_t i = 0; i < b->input->policies_len; i++) {
-		const K8sNetworkPolicy *policy = b->input->policies[i];
-
-		if (check_policy(policy, b->err) < 0)
-			return -1;
-		for (size_t d = 0; d < ARRAY_LEN(directions); d++) {
-			b->direction = &directions[d];
-			if (has_type(policy->spec, b->direction) && add_rules(b, policy) < 0)
-				return -1;
-		}
-	}
-	for (size_t i = 0; i < b->input->pods_len; i++) {
-		if (is_policed(b, &b->input->pods[i]) && add_pod(b, &b->input->pods[i]) < 0)
+	if (!selects_any(b, policy))
+		return 0;
+	for (size_t d = 0; d < ARRAY_LEN(directions); d++) {
+		b->direction = &directions[d];
+		if (has_type(policy->spec, b->direction) && add_rules(b, policy) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-int policy_flows(const struct policy_input *input, struct flow_list *list, struct error *err)
+/* All policies of one project, or none and the project is shut. */
+static int add_project(struct build *b, size_t first, size_t end, struct error *problem)
 {
-	struct build b = { .input = input, .err = err };
-	int r = fill(&b);
+	size_t before = b->table.len;
+	struct error why = { 0 };
+	int r = 0;
+
+	b->err = &why;
+	b->table.max = before + POLICY_FLOWS_MAX;
+	for (size_t i = first; i < end && r == 0; i++)
+		r = add_policy(b, b->policies[i]);
+	if (r == 0)
+		return 0;
+	policy_table_cut(&b->table, before);
+	b->shut[b->shut_len++] = b->policies[first]->metadata->namespace_;
+	*problem = why;
+	return why.code == ERR_EXHAUSTED ? -1 : 0;
+}
+
+static int compare_policies(const void *a, const void *b)
+{
+	const K8sNetworkPolicy *const *x = a, *const *y = b;
+	int r = strcmp((*x)->metadata->namespace_, (*y)->metadata->namespace_);
+
+	return r ? r : strcmp((*x)->metadata->name, (*y)->metadata->name);
+}
+
+static int sort_policies(struct build *b, struct error *err)
+{
+	size_t len = b->input->policies_len;
+
+	b->policies = calloc(len + 1, sizeof(*b->policies));
+	b->shut = calloc(len + 1, sizeof(*b->shut));
+	if (!b->policies || !b->shut)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot compute the policies' flows");
+	for (size_t i = 0; i < len; i++)
+		b->policies[i] = b->input->policies[i];
+	qsort(b->policies, len, sizeof(*b->policies), compare_policies);
+	return 0;
+}
+
+static int fill(struct build *b, struct error *problem, struct error *err)
+{
+	size_t end;
+
+	if (sort_policies(b, err) < 0)
+		return -1;
+	for (size_t first = 0; first < b->input->policies_len; first = end) {
+		policies_of(b, b->policies[first]->metadata->namespace_, &end);
+		if (add_project(b, first, end, problem) < 0) {
+			*err = *problem;
+			return -1;
+		}
+	}
+	b->err = err;
+	b->table.max = SIZE_MAX;
+	for (size_t i = 0; i < b->input->pods_len; i++) {
+		if (add_pod(b, &b->input->pods[i]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int policy_flows(const struct policy_input *input, struct flow_list *list, struct error *problem,
+	struct error *err)
+{
+	struct build b = { .input = input };
+	int r = fill(&b, problem, err);
 
 	if (r == 0)
 		r = policy_table_write(&b.table, flow_cookie(FLOW_POLICY, 0), list, err);
 	policy_table_done(&b.table);
+	free(b.policies);
+	free(b.shut);
 	free(b.ids);
 	return r;
 }

@@ -26,8 +26,8 @@
 #include "netplugin/flows.h"
 #include "proto/k8s_policy.h"
 
-/* Flows that one node's policies may need. */
-#define POLICY_FLOWS_MAX 100000
+/* Flows that the policies of one project may need on one node. */
+#define POLICY_FLOWS_MAX 10000
 
 struct policy_labels {
 	Bulkhead__V1__NetLabel *const *items;
@@ -58,10 +58,15 @@ struct policy_input {
 
 /*
  * Appends the flows; their cookie is flow_cookie(FLOW_POLICY, 0). The same input gives the same
- * flows, and a policy more or less leaves the others' as they are. Errors: ERR_EXHAUSTED
- * (POLICY_FLOWS_MAX, memory), ERR_INVALID (a policy that was not admitted by auth/policy.h).
+ * flows, and a policy more or less leaves the others' as they are. A project whose policies cannot
+ * be carried out (POLICY_FLOWS_MAX, or one that auth/policy.h would not admit) has its pods shut,
+ * and 'problem' says why of one such; ERR_NONE: there is none. Errors: ERR_EXHAUSTED (memory).
  */
-int policy_flows(const struct policy_input *input, struct flow_list *list, struct error *err);
+int policy_flows(const struct policy_input *input, struct flow_list *list, struct error *problem,
+	struct error *err);
+
+/* Whether a policy says whose it is. Errors: ERR_INVALID. To be asked before policy_flows(). */
+int policy_check(const K8sNetworkPolicy *policy, struct error *err);
 
 /* Whether a label selector selects; an empty one does. An unknown operator selects nothing. */
 bool policy_selects(const K8sLabelSelector *selector, const struct policy_labels *labels);

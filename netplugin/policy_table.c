@@ -7,15 +7,18 @@
 
 #include "netplugin/policy.h"
 
-/* A flow is added once for each conjunction that it is part of. */
-#define ENTRIES_MAX (4 * POLICY_FLOWS_MAX)
-
-void policy_table_done(struct policy_table *table)
+void policy_table_cut(struct policy_table *table, size_t len)
 {
-	for (size_t i = 0; i < table->len; i++) {
+	for (size_t i = len; i < table->len; i++) {
 		free(table->entries[i].match);
 		free(table->entries[i].actions);
 	}
+	table->len = len;
+}
+
+void policy_table_done(struct policy_table *table)
+{
+	policy_table_cut(table, 0);
 	free(table->entries);
 	*table = (struct policy_table){ 0 };
 }
@@ -25,20 +28,14 @@ static int no_memory(struct error *err)
 	return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot compute the policies' flows");
 }
 
-static int too_many(struct error *err)
-{
-	return error_set(err, ERR_EXHAUSTED, 0,
-		"the network policies need more than the %d flows that a node's may",
-		POLICY_FLOWS_MAX);
-}
-
 int policy_table_add(struct policy_table *table, unsigned number, unsigned priority,
 	const char *match, const char *actions, struct error *err)
 {
 	struct policy_entry entry = { number, priority, NULL, NULL };
 
-	if (table->len == ENTRIES_MAX)
-		return too_many(err);
+	if (table->len >= table->max)
+		return error_set(
+			err, ERR_PRECONDITION, 0, "they need more than %d flows", POLICY_FLOWS_MAX);
 	if (table->len == table->room) {
 		size_t room = table->room ? table->room * 2 : 64;
 		void *more = reallocarray(table->entries, room, sizeof(*table->entries));
@@ -103,7 +100,6 @@ int policy_table_write(
 	struct policy_table *table, uint64_t cookie, struct flow_list *list, struct error *err)
 {
 	const struct policy_entry *end = table->entries + table->len;
-	size_t flows = 0;
 
 	if (table->len == 0)
 		return 0;
@@ -111,8 +107,6 @@ int policy_table_write(
 	for (const struct policy_entry *e = table->entries, *next; e < end; e = next) {
 		for (next = e + 1; next < end && compare_flows(e, next) == 0;)
 			next++;
-		if (++flows > POLICY_FLOWS_MAX)
-			return too_many(err);
 		if (write_flow(e, next, cookie, list, err) < 0)
 			return -1;
 	}

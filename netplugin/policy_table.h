@@ -22,13 +22,17 @@ struct policy_table {
 	struct policy_entry *entries;
 	size_t len;
 	size_t room;
+	size_t max; /* entries that may be there */
 };
 
 void policy_table_done(struct policy_table *table);
 
-/* Copies both texts. Errors: ERR_EXHAUSTED (POLICY_FLOWS_MAX, memory). */
+/* Copies both texts. Errors: ERR_PRECONDITION ('max' entries are there), ERR_EXHAUSTED (memory). */
 int policy_table_add(struct policy_table *table, unsigned number, unsigned priority,
 	const char *match, const char *actions, struct error *err);
+
+/* Drops what was added since there were 'len'. */
+void policy_table_cut(struct policy_table *table, size_t len);
 
 /* Appends all as lines, in an order that depends on them alone. Sorts 'table'. */
 int policy_table_write(

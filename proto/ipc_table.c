@@ -39,6 +39,8 @@ static const struct ipc_row table[] = {
 	ROW(CNI_CALL, IPC_CNI, IPC_NETD, 0, 3),
 	ROW(CNI_REPLY, IPC_NETD, IPC_CNI, 0, 0),
 	ROW(NET_PEERS, IPC_AGENT, IPC_NETD, 0, 0),
+	ROW(NET_POLICIES, IPC_AGENT, IPC_NETD, 0, 0),
+	ROW(NET_POLICIES_SET, IPC_NETD, IPC_AGENT, 0, 0),
 	ROW(SHIM_STATE, IPC_SHIM, IPC_AGENT, 0, SHIM_FDS_MAX),
 	ROW(SANDBOX_PLAN, IPC_AGENT, IPC_SHIM, 0, 0),
 	ROW(SANDBOX_READY, IPC_SHIM, IPC_AGENT, 0, SHIM_FDS_MAX),
@@ -108,6 +110,8 @@ static const ProtobufCMessageDescriptor *const carried[IPC_TYPE_END] = {
 	[IPC_DRIFT_CHECK] = &bulkhead__v1__drift_check__descriptor,
 	[IPC_DRIFT] = &bulkhead__v1__drift__descriptor,
 	[IPC_PROBE_STATE] = &bulkhead__v1__probe_state__descriptor,
+	[IPC_NET_POLICIES] = &bulkhead__v1__net_policies__descriptor,
+	[IPC_NET_POLICIES_SET] = &bulkhead__v1__net_policies_set__descriptor,
 };
 
 int ipc_table_connect(

@@ -171,6 +171,19 @@ const Bulkhead__V1__ClusterNode *cluster_node(const struct cluster *cluster, con
 		&cluster->cache, CLUSTER_NODES, "", name);
 }
 
+const Bulkhead__V1__ClusterPolicy *cluster_policy(
+	const struct cluster *cluster, const char *project, const char *name)
+{
+	return (const Bulkhead__V1__ClusterPolicy *)cluster_cache_find(
+		&cluster->cache, CLUSTER_POLICIES, project, name);
+}
+
+const Bulkhead__V1__ClusterPolicy *cluster_policy_at(const struct cluster *cluster, size_t i)
+{
+	return (const Bulkhead__V1__ClusterPolicy *)cluster_cache_at(
+		&cluster->cache, CLUSTER_POLICIES, i);
+}
+
 const Bulkhead__V1__ClusterProject *cluster_project_at(const struct cluster *cluster, size_t i)
 {
 	return (const Bulkhead__V1__ClusterProject *)cluster_cache_at(

@@ -31,11 +31,14 @@ const Bulkhead__V1__ClusterProject *cluster_project(
 const Bulkhead__V1__ClusterSecret *cluster_secret(
 	const struct cluster *cluster, const char *project, const char *name);
 const Bulkhead__V1__ClusterNode *cluster_node(const struct cluster *cluster, const char *name);
+const Bulkhead__V1__ClusterPolicy *cluster_policy(
+	const struct cluster *cluster, const char *project, const char *name);
 
-/* The i-th, sorted by name (secrets by project, name); NULL past the last. */
+/* The i-th, sorted by name (secrets and policies by project, name); NULL past the last. */
 const Bulkhead__V1__ClusterProject *cluster_project_at(const struct cluster *cluster, size_t i);
 const Bulkhead__V1__ClusterSecret *cluster_secret_at(const struct cluster *cluster, size_t i);
 const Bulkhead__V1__ClusterNode *cluster_node_at(const struct cluster *cluster, size_t i);
+const Bulkhead__V1__ClusterPolicy *cluster_policy_at(const struct cluster *cluster, size_t i);
 
 /* 'reply' is NULL when 'err' is set. */
 typedef void (*cluster_done_fn)(

@@ -21,6 +21,12 @@ static struct key key_of(const ProtobufCMessage *row)
 
 		return (struct key){ secret->project, secret->name };
 	}
+	if (row->descriptor == &bulkhead__v1__cluster_policy__descriptor) {
+		const Bulkhead__V1__ClusterPolicy *policy =
+			(const Bulkhead__V1__ClusterPolicy *)row;
+
+		return (struct key){ policy->project, policy->name };
+	}
 	if (row->descriptor == &bulkhead__v1__cluster_project__descriptor)
 		return (struct key){ "", ((const Bulkhead__V1__ClusterProject *)row)->name };
 	return (struct key){ "", ((const Bulkhead__V1__ClusterNode *)row)->name };
@@ -160,6 +166,8 @@ struct rows_told {
 	size_t secrets_len;
 	Bulkhead__V1__ClusterNode *const *nodes;
 	size_t nodes_len;
+	Bulkhead__V1__ClusterPolicy *const *policies;
+	size_t policies_len;
 };
 
 static int kinds_put(
@@ -175,6 +183,10 @@ static int kinds_put(
 	}
 	for (size_t i = 0; i < told->nodes_len; i++) {
 		if (rows_put(&kinds[CLUSTER_NODES], &told->nodes[i]->base, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < told->policies_len; i++) {
+		if (rows_put(&kinds[CLUSTER_POLICIES], &told->policies[i]->base, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -195,7 +207,8 @@ int cluster_cache_snapshot(struct cluster_cache *cache,
 	const Bulkhead__V1__ClusterSnapshot *snapshot, bool *ret_complete, struct error *err)
 {
 	const struct rows_told told = { snapshot->projects, snapshot->n_projects, snapshot->secrets,
-		snapshot->n_secrets, snapshot->nodes, snapshot->n_nodes };
+		snapshot->n_secrets, snapshot->nodes, snapshot->n_nodes, snapshot->policies,
+		snapshot->n_policies };
 
 	kinds_done(cache->incoming);
 	cache->receiving = snapshot->connected;
@@ -211,14 +224,15 @@ int cluster_cache_snapshot(struct cluster_cache *cache,
 	return 0;
 }
 
-static int secret_gone(struct cluster_rows *rows, const char *path, struct error *err)
+static int path_gone(
+	struct cluster_rows *rows, const char *field, const char *path, struct error *err)
 {
 	const char *slash = strchr(path, '/');
 	cleanup_free char *project = slash ? strndup(path, (size_t)(slash - path)) : NULL;
 
 	if (!project)
 		return error_set(
-			err, ERR_INVALID, 0, "secrets_gone: '%.64s' is not \"project/name\"", path);
+			err, ERR_INVALID, 0, "%s: '%.64s' is not \"project/name\"", field, path);
 	rows_remove(rows, &(struct key){ project, slash + 1 });
 	return 0;
 }
@@ -229,7 +243,13 @@ static int remove_gone(
 	for (size_t i = 0; i < delta->n_projects_gone; i++)
 		rows_remove(&kinds[CLUSTER_PROJECTS], &(struct key){ "", delta->projects_gone[i] });
 	for (size_t i = 0; i < delta->n_secrets_gone; i++) {
-		if (secret_gone(&kinds[CLUSTER_SECRETS], delta->secrets_gone[i], err) < 0)
+		if (path_gone(&kinds[CLUSTER_SECRETS], "secrets_gone", delta->secrets_gone[i],
+			    err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < delta->n_policies_gone; i++) {
+		if (path_gone(&kinds[CLUSTER_POLICIES], "policies_gone", delta->policies_gone[i],
+			    err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < delta->n_nodes_gone; i++)
@@ -241,7 +261,8 @@ static int kinds_change(struct cluster_rows kinds[CLUSTER_KINDS],
 	const Bulkhead__V1__ClusterDelta *delta, struct error *err)
 {
 	const struct rows_told told = { delta->projects, delta->n_projects, delta->secrets,
-		delta->n_secrets, delta->nodes, delta->n_nodes };
+		delta->n_secrets, delta->nodes, delta->n_nodes, delta->policies,
+		delta->n_policies };
 
 	if (remove_gone(kinds, delta, err) < 0)
 		return -1;

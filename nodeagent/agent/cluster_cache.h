@@ -15,6 +15,7 @@ enum cluster_kind {
 	CLUSTER_PROJECTS,
 	CLUSTER_SECRETS, /* of a project each */
 	CLUSTER_NODES,
+	CLUSTER_POLICIES, /* of a project each */
 	CLUSTER_KINDS,
 };
 

@@ -13,13 +13,15 @@
 #include "nodeagent/agent/cluster.h"
 #include "nodeagent/agent/config.h"
 #include "nodeagent/agent/daemon.h"
+#include "nodeagent/agent/net_policies.h"
 #include "nodeagent/agent/node.h"
 #include "nodeagent/agent/ovs.h"
 #include "nodeagent/agent/pending.h"
 #include "nodeagent/agent/pods.h"
 
-#define SYNC_RETRY_USEC    UINT64_C(1000000)
-#define PROJECTS_FRAME_MAX 8192 /* rows of one frame: what a receiver takes (WIRE_FIELDS_MAX) */
+#define SYNC_RETRY_USEC      UINT64_C(1000000)
+#define POLICIES_FRAME_BYTES (1u << 20) /* of policies; pods and projects come beside */
+#define PROJECTS_FRAME_MAX   8192 /* rows of one frame: what a receiver takes (WIRE_FIELDS_MAX) */
 
 struct netd {
 	struct agent *agent;
@@ -40,6 +42,11 @@ struct netd {
 		int64_t epoch;     /* up to which the switch has it */
 	} projects;
 	uint64_t peers; /* nodes_now() of what was sent last; 0: nothing on this connection */
+	struct {
+		uint32_t serial; /* of the NET_POLICIES under way; 0: none */
+		uint64_t hash;   /* net_policies_hash() of what was sent last; 0: nothing on this
+				    connection */
+	} policies;
 	struct pending_list requests;
 };
 
@@ -254,8 +261,84 @@ static void peers_kick(struct netd *netd)
 	netd->peers = peers;
 }
 
+/* ---- NET_POLICIES -------------------------------------------------------------------------- */
+
+/* In as many frames as it takes; pods and projects come with the last. */
+static int policies_send_parts(
+	struct netd *netd, const Bulkhead__V1__NetPolicies *all, struct error *err)
+{
+	Bulkhead__V1__NetPolicies part = BULKHEAD__V1__NET_POLICIES__INIT;
+	size_t at = 0;
+
+	do {
+		size_t size = 0;
+
+		part.policies = all->policies + at;
+		part.n_policies = 0;
+		while (at < all->n_policies && size < POLICIES_FRAME_BYTES) {
+			size += all->policies[at++].len;
+			part.n_policies++;
+		}
+		part.more = at < all->n_policies;
+		if (!part.more) {
+			part.pods = all->pods;
+			part.n_pods = all->n_pods;
+			part.projects = all->projects;
+			part.n_projects = all->n_projects;
+		}
+		if (daemon_send(netd->daemon, IPC_NET_POLICIES, &part.base, NULL, 0,
+			    &netd->policies.serial, err) < 0)
+			return -1;
+		part.part++;
+	} while (part.more);
+	return 0;
+}
+
+static int policies_send(struct netd *netd, struct error *err)
+{
+	Bulkhead__V1__NetPolicies *message;
+	uint64_t hash;
+	int r = 0;
+
+	if (net_policies_message(netd->agent, &message, err) < 0)
+		return -1;
+	hash = net_policies_hash(message);
+	if (hash != netd->policies.hash)
+		r = policies_send_parts(netd, message, err);
+	if (r == 0)
+		netd->policies.hash = hash;
+	bulkhead__v1__net_policies__free_unpacked(message, NULL);
+	return r;
+}
+
+/* netd writes nothing before it was told them, and is told of no pod before. 'err' may be NULL. */
+static int policies_kick(struct netd *netd, struct error *err)
+{
+	struct error why = { 0 };
+
+	if (!netd->state || !daemon_running(netd->daemon) || !cluster_known(netd->agent->cluster))
+		return 0;
+	if (policies_send(netd, &why) == 0)
+		return 0;
+	log_error("cannot tell netd the network policies: %s", why.text);
+	sync_later(netd);
+	if (err)
+		*err = why;
+	return -1;
+}
+
+static void on_policies_set(struct netd *netd, const Bulkhead__V1__NetPoliciesSet *set)
+{
+	struct error why = { 0 };
+
+	netd->policies.serial = 0;
+	if (ipc_error_unpack(set->error, &why) < 0)
+		log_warning("the network policies are not as they should be: %s", why.text);
+}
+
 void netd_cluster_kick(struct netd *netd)
 {
+	policies_kick(netd, NULL);
 	peers_kick(netd);
 	projects_kick(netd);
 }
@@ -294,6 +377,7 @@ static int on_sync_timer(sd_event_source *source, uint64_t usec, void *user)
 {
 	(void)source;
 	(void)usec;
+	policies_kick(user, NULL);
 	sync_if_due(user);
 	projects_kick(user);
 	peers_kick(user);
@@ -348,6 +432,7 @@ static int on_state(struct netd *netd, const struct ipc_frame *frame, struct err
 	if (netd->state)
 		bulkhead__v1__net_state__free_unpacked(netd->state, NULL);
 	netd->state = state;
+	policies_kick(netd, NULL);
 	listen_if_due(netd);
 	peers_kick(netd);
 	sync_if_due(netd);
@@ -403,6 +488,11 @@ static int on_frame(
 			on_projects_set(netd, (const Bulkhead__V1__NetProjectsSet *)message);
 		return 0;
 	}
+	if (frame->type == IPC_NET_POLICIES_SET) {
+		if (netd->policies.serial && frame->reply_to == netd->policies.serial)
+			on_policies_set(netd, (const Bulkhead__V1__NetPoliciesSet *)message);
+		return 0;
+	}
 	if (netd->syncing && frame->reply_to == netd->sync)
 		return on_synced(netd, (const Bulkhead__V1__NetSynced *)message, err);
 	return 0;
@@ -420,6 +510,8 @@ static void on_lost(void *user, const struct error *err)
 	netd->projects.serial = 0;
 	netd->projects.networks = 0;
 	netd->peers = 0;
+	netd->policies.serial = 0;
+	netd->policies.hash = 0;
 	if (netd->state)
 		netd->state->ready = false;
 	while ((request = (struct request *)pending_take_any(&netd->requests))) {
@@ -563,6 +655,8 @@ int netd_plug(struct netd *netd, const Bulkhead__V1__NetPlug *plug, const int fd
 		return error_set(err, ERR_UNAVAILABLE, 0, "the network is not ready: %s",
 			netd->state && netd->state->reason[0] ? netd->state->reason
 							      : "bulkhead-netd starts");
+	if (policies_kick(netd, err) < 0)
+		return -1;
 	return ask(netd, IPC_NET_PLUG, &plug->base, fds, 3, done, user, err);
 }
 

@@ -32,12 +32,14 @@ bool netd_ready(const struct netd *netd);
 /* Whether the ports it has are known. Once they are they stay so until it is lost. */
 bool netd_synced(const struct netd *netd);
 
-/* Tells netd of other nodes, and of projects moved between networks, as the cluster's rows have it,
- * when it is not told already. */
+/*
+ * Tells netd of network policies (or the pods that they are about), of other nodes, and of projects
+ * moved between networks, as the cluster's rows have it, when it is not told already.
+ */
 void netd_cluster_kick(struct netd *netd);
 
-/* The epoch ('moved' of a project) up to which the switch has all moves; 0 before it is known to have
- * any. */
+/* The epoch ('moved' of a project) up to which the switch has all moves; 0 before it is known to
+ * have any. */
 int64_t netd_projects_epoch(const struct netd *netd);
 
 /* Why the daemon is away; NULL while it runs. Borrowed. */

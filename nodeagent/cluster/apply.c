@@ -90,6 +90,18 @@ static int not_found(const struct step *s, struct error *err)
 	return error_set(err, ERR_NOT_FOUND, 0, "does not exist");
 }
 
+/* They go with their project: they say nothing that anybody would miss. */
+static void delete_policies(const struct step *s, const struct bhrec_project *project)
+{
+	const struct bhrec_network_policy *row;
+
+	BHREC_NETWORK_POLICY_FOR_EACH_SAFE(row, database_idl(s->db))
+	{
+		if (row->project == project)
+			bhrec_network_policy_delete(row);
+	}
+}
+
 static int delete_project(const struct step *s, struct error *err)
 {
 	const struct bhrec_project *row = database_project(s->db, s->request->project);
@@ -109,6 +121,7 @@ static int delete_project(const struct step *s, struct error *err)
 	bhrec_tombstone_set_vnid(tombstone, row->vnid);
 	bhrec_tombstone_set_block(tombstone, row->block);
 	bhrec_tombstone_set_deleted_at(tombstone, s->facts->now);
+	delete_policies(s, row);
 	bhrec_project_delete(row);
 	return APPLY_WRITTEN;
 }
@@ -223,6 +236,67 @@ static int delete_quota(const struct step *s, struct error *err)
 	if (!project || !smap_get(&project->quotas, s->request->name))
 		return not_found(s, err);
 	bhrec_project_update_quotas_delkey(project, s->request->name);
+	return APPLY_WRITTEN;
+}
+
+/* ---- network policies ---------------------------------------------------------------------- */
+
+static size_t count_policies(const struct step *s, const struct bhrec_project *project)
+{
+	const struct bhrec_network_policy *row;
+	size_t n = 0;
+
+	BHREC_NETWORK_POLICY_FOR_EACH(row, database_idl(s->db))
+	{
+		n += row->project == project;
+	}
+	return n;
+}
+
+static int insert_policy(const struct step *s, const struct bhrec_project *project,
+	const struct bhrec_network_policy **ret, struct error *err)
+{
+	if (count_policies(s, project) >= PROJECT_POLICIES_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"project '%s' has the %d network policies that a project may have",
+			s->request->project, PROJECT_POLICIES_MAX);
+	*ret = bhrec_network_policy_insert(s->txn);
+	bhrec_network_policy_set_project(*ret, project);
+	bhrec_network_policy_set_name(*ret, s->request->name);
+	bhrec_network_policy_set_uid(*ret, s->facts->uid);
+	bhrec_network_policy_set_created_at(*ret, s->facts->now);
+	return 0;
+}
+
+static int put_policy(const struct step *s, struct error *err)
+{
+	const struct bhrec_project *project = database_project(s->db, s->request->project);
+	const ProtobufCBinaryData *policy = &s->request->txn->put_policy->policy;
+	cleanup_free char *text = xmalloc(BASE64_SIZE(policy->len));
+	const struct bhrec_network_policy *row;
+
+	if (!project)
+		return error_set(
+			err, ERR_NOT_FOUND, 0, "project '%s' does not exist", s->request->project);
+	base64_encode(text, policy->data, policy->len);
+	row = database_policy(s->db, project, s->request->name);
+	if (row && strcmp(row->policy, text) == 0)
+		return APPLY_IS_SO;
+	if (!row && insert_policy(s, project, &row, err) < 0)
+		return APPLY_REFUSED;
+	bhrec_network_policy_set_policy(row, text);
+	return APPLY_WRITTEN;
+}
+
+static int delete_policy(const struct step *s, struct error *err)
+{
+	const struct bhrec_project *project = database_project(s->db, s->request->project);
+	const struct bhrec_network_policy *row =
+		project ? database_policy(s->db, project, s->request->name) : NULL;
+
+	if (!row)
+		return not_found(s, err);
+	bhrec_network_policy_delete(row);
 	return APPLY_WRITTEN;
 }
 
@@ -346,10 +420,11 @@ enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
 		[REQUEST_MOVE] = move,
 		[REQUEST_JOIN_NODE] = join_node,
 		[REQUEST_DELETE_NODE] = delete_node,
+		[REQUEST_PUT_POLICY] = put_policy,
+		[REQUEST_DELETE_POLICY] = delete_policy,
 	};
 	const struct step step = { db, txn, request, facts };
-	const bool own = request->kind == REQUEST_PUT_NODE ||
-			 request->kind == REQUEST_PUT_SECRET ||
+	const bool own = request->kind == REQUEST_PUT_NODE || request->kind == REQUEST_PUT_SECRET ||
 			 request->kind == REQUEST_DELETE_SECRET;
 
 	/* The database would refuse it, too, in words that help nobody. */

@@ -16,6 +16,7 @@
 /* Of one project, so that no tenant fills the database for all. */
 #define PROJECT_SECRETS_MAX      1000
 #define PROJECT_SECRET_BYTES_MAX (32u << 20) /* as base64 */
+#define PROJECT_POLICIES_MAX     64
 
 struct apply_config {
 	struct ipnet cluster;

@@ -9,7 +9,16 @@
 
 #define ROW_HEAD 8 /* tag and length of one row, at most */
 
-enum member { PROJECTS, SECRETS, NODES, PROJECTS_GONE, SECRETS_GONE, NODES_GONE };
+enum member {
+	PROJECTS,
+	SECRETS,
+	NODES,
+	POLICIES,
+	PROJECTS_GONE,
+	SECRETS_GONE,
+	NODES_GONE,
+	POLICIES_GONE,
+};
 
 void batch_init(struct batch *batch, bool snapshot, batch_send_fn *send, void *context)
 {
@@ -29,6 +38,10 @@ static void clear(struct batch *batch)
 		protobuf_c_message_free_unpacked(&c->secrets[i]->base, NULL);
 	for (size_t i = 0; i < c->n_nodes; i++)
 		protobuf_c_message_free_unpacked(&c->nodes[i]->base, NULL);
+	for (size_t i = 0; i < c->n_policies; i++)
+		protobuf_c_message_free_unpacked(&c->policies[i]->base, NULL);
+	for (size_t i = 0; i < c->n_policies_gone; i++)
+		free(c->policies_gone[i]);
 	for (size_t i = 0; i < c->n_projects_gone; i++)
 		free(c->projects_gone[i]);
 	for (size_t i = 0; i < c->n_secrets_gone; i++)
@@ -37,6 +50,7 @@ static void clear(struct batch *batch)
 		free(c->nodes_gone[i]);
 	c->n_projects = c->n_secrets = c->n_nodes = 0;
 	c->n_projects_gone = c->n_secrets_gone = c->n_nodes_gone = 0;
+	c->n_policies = c->n_policies_gone = 0;
 	batch->size = batch->fields = 0;
 }
 
@@ -48,6 +62,8 @@ void batch_done(struct batch *batch)
 	free(c->projects);
 	free(c->secrets);
 	free(c->nodes);
+	free(c->policies);
+	free(c->policies_gone);
 	free(c->projects_gone);
 	free(c->secrets_gone);
 	free(c->nodes_gone);
@@ -74,6 +90,8 @@ static int send_content(struct batch *batch, struct error *err)
 	snapshot.secrets = c->secrets;
 	snapshot.n_nodes = c->n_nodes;
 	snapshot.nodes = c->nodes;
+	snapshot.n_policies = c->n_policies;
+	snapshot.policies = c->policies;
 	snapshot.more = c->more;
 	return batch->send(batch->context, IPC_CLUSTER_SNAPSHOT, &snapshot.base, err);
 }
@@ -143,6 +161,15 @@ int batch_node(struct batch *batch, Bulkhead__V1__ClusterNode *row, struct error
 	return r;
 }
 
+int batch_policy(struct batch *batch, Bulkhead__V1__ClusterPolicy *row, struct error *err)
+{
+	size_t size = protobuf_c_message_get_packed_size(&row->base);
+	int r = reserve(batch, size, fields_of(&row->base), err);
+
+	APPEND(batch, POLICIES, policies, row);
+	return r;
+}
+
 int batch_project_gone(struct batch *batch, char *name, struct error *err)
 {
 	int r = reserve(batch, strlen(name), 1, err);
@@ -164,6 +191,14 @@ int batch_node_gone(struct batch *batch, char *name, struct error *err)
 	int r = reserve(batch, strlen(name), 1, err);
 
 	APPEND(batch, NODES_GONE, nodes_gone, name);
+	return r;
+}
+
+int batch_policy_gone(struct batch *batch, char *key, struct error *err)
+{
+	int r = reserve(batch, strlen(key), 1, err);
+
+	APPEND(batch, POLICIES_GONE, policies_gone, key);
 	return r;
 }
 

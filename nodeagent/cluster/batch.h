@@ -23,7 +23,7 @@ struct batch {
 	void *context;
 	bool snapshot;                      /* the next message is the snapshot */
 	Bulkhead__V1__ClusterDelta content; /* owns all it points to */
-	size_t room[6];                     /* elements allocated, for each repeated member */
+	size_t room[8];                     /* elements allocated, for each repeated member */
 	size_t size;
 	size_t fields;
 };
@@ -44,9 +44,11 @@ bool batch_is_empty(const struct batch *batch);
 int batch_project(struct batch *batch, Bulkhead__V1__ClusterProject *row, struct error *err);
 int batch_secret(struct batch *batch, Bulkhead__V1__ClusterSecret *row, struct error *err);
 int batch_node(struct batch *batch, Bulkhead__V1__ClusterNode *row, struct error *err);
+int batch_policy(struct batch *batch, Bulkhead__V1__ClusterPolicy *row, struct error *err);
 int batch_project_gone(struct batch *batch, char *name, struct error *err);
 int batch_secret_gone(struct batch *batch, char *key, struct error *err);
 int batch_node_gone(struct batch *batch, char *name, struct error *err);
+int batch_policy_gone(struct batch *batch, char *key, struct error *err);
 
 /* Sends the last message, without 'more'. */
 int batch_finish(struct batch *batch, struct error *err);

@@ -181,19 +181,24 @@ void change_reply(
 	const struct request *r = &change->request;
 	const struct bhrec_project *project = NULL;
 	const struct bhrec_secret *secret = NULL;
+	const struct bhrec_network_policy *policy = NULL;
 	const struct bhrec_node *node = NULL;
 
 	if (r->kind == REQUEST_CREATE_PROJECT || r->kind == REQUEST_PUT_SECRET ||
-		r->kind == REQUEST_MOVE)
+		r->kind == REQUEST_MOVE || r->kind == REQUEST_PUT_POLICY)
 		project = database_project(db, r->project);
 	if (r->kind == REQUEST_PUT_SECRET && project)
 		secret = database_secret(db, project, r->name);
+	if (r->kind == REQUEST_PUT_POLICY && project)
+		policy = database_policy(db, project, r->name);
 	if (r->kind == REQUEST_PUT_NODE || r->kind == REQUEST_JOIN_NODE)
 		node = database_node(db, r->name);
-	if (r->kind != REQUEST_PUT_SECRET && project)
+	if (r->kind != REQUEST_PUT_SECRET && r->kind != REQUEST_PUT_POLICY && project)
 		reply->project = row_project(project);
 	if (secret)
 		row_secret(secret, &reply->secret, NULL);
+	if (policy)
+		row_policy(policy, &reply->policy, NULL);
 	if (node)
 		row_node(node, &reply->node, NULL);
 }
@@ -206,6 +211,9 @@ void change_reply_done(Bulkhead__V1__ClusterTxnReply *reply)
 		protobuf_c_message_free_unpacked(&reply->secret->base, NULL);
 	if (reply->node)
 		protobuf_c_message_free_unpacked(&reply->node->base, NULL);
+	if (reply->policy)
+		protobuf_c_message_free_unpacked(&reply->policy->base, NULL);
+	reply->policy = NULL;
 	reply->project = NULL;
 	reply->secret = NULL;
 	reply->node = NULL;

@@ -19,6 +19,7 @@ struct database {
 	struct ovsdb_idl_index *projects; /* by name */
 	struct ovsdb_idl_index *nodes;    /* by name */
 	struct ovsdb_idl_index *secrets;  /* by project and name */
+	struct ovsdb_idl_index *policies; /* by project and name */
 	bool there;
 	long long away_since;
 	long long retry_at;
@@ -40,6 +41,8 @@ static void connect_anew(struct database *db, long long now)
 	db->nodes = ovsdb_idl_index_create1(db->idl, &bhrec_node_col_name);
 	db->secrets =
 		ovsdb_idl_index_create2(db->idl, &bhrec_secret_col_project, &bhrec_secret_col_name);
+	db->policies = ovsdb_idl_index_create2(
+		db->idl, &bhrec_network_policy_col_project, &bhrec_network_policy_col_name);
 	db->retry_at = now + RETRY_MSEC;
 }
 
@@ -145,6 +148,19 @@ const struct bhrec_secret *database_secret(
 	bhrec_secret_index_set_name(key, name);
 	row = bhrec_secret_index_find(db->secrets, key);
 	bhrec_secret_index_destroy_row(key);
+	return row;
+}
+
+const struct bhrec_network_policy *database_policy(
+	struct database *db, const struct bhrec_project *project, const char *name)
+{
+	struct bhrec_network_policy *key = bhrec_network_policy_index_init_row(db->policies);
+	const struct bhrec_network_policy *row;
+
+	bhrec_network_policy_index_set_project(key, project);
+	bhrec_network_policy_index_set_name(key, name);
+	row = bhrec_network_policy_index_find(db->policies, key);
+	bhrec_network_policy_index_destroy_row(key);
 	return row;
 }
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bhrec_network_policy;
 struct bhrec_node;
 struct bhrec_project;
 struct bhrec_secret;
@@ -49,6 +50,8 @@ struct ovsdb_idl *database_idl(struct database *db);
 const struct bhrec_project *database_project(struct database *db, const char *name);
 const struct bhrec_node *database_node(struct database *db, const char *name);
 const struct bhrec_secret *database_secret(
+	struct database *db, const struct bhrec_project *project, const char *name);
+const struct bhrec_network_policy *database_policy(
 	struct database *db, const struct bhrec_project *project, const char *name);
 
 /* 0 before the first transaction ever. */

@@ -37,6 +37,55 @@ static int add_node(struct batch *batch, const struct bhrec_node *row, struct er
 	return 0;
 }
 
+static int add_policy(
+	struct batch *batch, const struct bhrec_network_policy *row, struct error *err)
+{
+	Bulkhead__V1__ClusterPolicy *message;
+	struct error bad = { 0 };
+
+	if (row_policy(row, &message, &bad) == 0)
+		return batch_policy(batch, message, err);
+	log_error("the cluster database holds what cannot be used: %s", bad.text);
+	return 0;
+}
+
+static int add_policies(struct ovsdb_idl *idl, struct batch *batch, struct error *err)
+{
+	const struct bhrec_network_policy *policy;
+
+	BHREC_NETWORK_POLICY_FOR_EACH(policy, idl)
+	{
+		if (add_policy(batch, policy, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_policies_gone(struct ovsdb_idl *idl, struct batch *batch, struct error *err)
+{
+	const struct bhrec_network_policy *policy;
+
+	BHREC_NETWORK_POLICY_FOR_EACH_TRACKED(policy, idl)
+	{
+		if (bhrec_network_policy_is_deleted(policy) &&
+			batch_policy_gone(batch, row_policy_key(policy), err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_policies_changed(struct ovsdb_idl *idl, struct batch *batch, struct error *err)
+{
+	const struct bhrec_network_policy *policy;
+
+	BHREC_NETWORK_POLICY_FOR_EACH_TRACKED(policy, idl)
+	{
+		if (!bhrec_network_policy_is_deleted(policy) && add_policy(batch, policy, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int add_all(struct ovsdb_idl *idl, struct batch *batch, struct error *err)
 {
 	const struct bhrec_project *project;
@@ -58,7 +107,7 @@ static int add_all(struct ovsdb_idl *idl, struct batch *batch, struct error *err
 		if (add_node(batch, node, err) < 0)
 			return -1;
 	}
-	return 0;
+	return add_policies(idl, batch, err);
 }
 
 int report_all(struct database *db, struct ipc *ipc, struct error *err)
@@ -81,6 +130,8 @@ static int add_gone(struct ovsdb_idl *idl, struct batch *batch, struct error *er
 	const struct bhrec_secret *secret;
 	const struct bhrec_node *node;
 
+	if (add_policies_gone(idl, batch, err) < 0)
+		return -1;
 	BHREC_SECRET_FOR_EACH_TRACKED(secret, idl)
 	{
 		if (bhrec_secret_is_deleted(secret) &&
@@ -124,7 +175,7 @@ static int add_changed(struct ovsdb_idl *idl, struct batch *batch, struct error 
 		if (!bhrec_node_is_deleted(node) && add_node(batch, node, err) < 0)
 			return -1;
 	}
-	return 0;
+	return add_policies_changed(idl, batch, err);
 }
 
 int report_changes(struct database *db, struct ipc *ipc, struct error *err)

@@ -24,6 +24,8 @@ static int check_kind(
 		{ REQUEST_MOVE, txn->move != NULL },
 		{ REQUEST_JOIN_NODE, txn->join_node != NULL },
 		{ REQUEST_DELETE_NODE, txn->delete_node[0] != '\0' },
+		{ REQUEST_PUT_POLICY, txn->put_policy != NULL },
+		{ REQUEST_DELETE_POLICY, txn->delete_policy[0] != '\0' },
 	};
 	size_t given = 0;
 
@@ -208,8 +210,7 @@ static int check_move(struct request *r, struct error *err)
 	return set_project(r, move->projects[0], err);
 }
 
-static int check_node(
-	struct request *r, const Bulkhead__V1__ClusterNode *node, struct error *err)
+static int check_node(struct request *r, const Bulkhead__V1__ClusterNode *node, struct error *err)
 {
 	if (set_name(r, node->name, err) < 0 ||
 		check_word(node->address, "address", NODE_ADDRESS_MAX, err) < 0)
@@ -240,6 +241,26 @@ static int check_delete_node(struct request *r, struct error *err)
 	return set_name(r, r->txn->delete_node, err);
 }
 
+/* What it says was judged before: the agent asks nothing else of it. */
+static int check_put_policy(struct request *r, struct error *err)
+{
+	const Bulkhead__V1__ClusterPolicy *policy = r->txn->put_policy;
+
+	if (set_project(r, policy->project, err) < 0 || set_name(r, policy->name, err) < 0)
+		return -1;
+	if (policy->policy.len == 0)
+		return error_set(err, ERR_INVALID, 0, "policy: is empty");
+	if (policy->policy.len > POLICY_SIZE_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0, "policy: %zu bytes are more than %d",
+			policy->policy.len, POLICY_SIZE_MAX);
+	return 0;
+}
+
+static int check_delete_policy(struct request *r, struct error *err)
+{
+	return set_both(r, r->txn->delete_policy, "delete_policy", err);
+}
+
 /* What each kind is called in errors, and its check. */
 static const struct kind {
 	const char *noun;
@@ -255,6 +276,8 @@ static const struct kind {
 	[REQUEST_MOVE] = { "project", check_move },
 	[REQUEST_JOIN_NODE] = { "node", check_join_node },
 	[REQUEST_DELETE_NODE] = { "node", check_delete_node },
+	[REQUEST_PUT_POLICY] = { "network policy", check_put_policy },
+	[REQUEST_DELETE_POLICY] = { "network policy", check_delete_policy },
 };
 
 int request_error_prefix(const struct request *request, struct error *err)

@@ -17,6 +17,7 @@
 #define NODE_ADDRESS_MAX    253
 #define OBJECT_NAME_SIZE    254 /* RFC 1123 subdomain and its NUL */
 #define MOVE_PROJECTS_MAX   1000
+#define POLICY_SIZE_MAX     16384 /* bytes of a packed NetworkPolicy */
 
 enum request_kind {
 	REQUEST_CREATE_PROJECT,
@@ -29,13 +30,15 @@ enum request_kind {
 	REQUEST_MOVE,
 	REQUEST_JOIN_NODE,
 	REQUEST_DELETE_NODE,
+	REQUEST_PUT_POLICY,
+	REQUEST_DELETE_POLICY,
 };
 
 struct request {
 	enum request_kind kind;
 	Bulkhead__V1__ClusterTxn *txn;   /* owned */
 	char project[PROJECT_NAME_SIZE]; /* of the project (the first of a move), or secret */
-	char name[OBJECT_NAME_SIZE];     /* of the secret or node */
+	char name[OBJECT_NAME_SIZE];     /* of the secret, node or policy */
 };
 
 /*

@@ -125,3 +125,30 @@ char *row_secret_key(const struct bhrec_secret *row)
 {
 	return xasprintf("%s/%s", row->project ? row->project->name : "", row->name);
 }
+
+int row_policy(const struct bhrec_network_policy *row, Bulkhead__V1__ClusterPolicy **ret,
+	struct error *err)
+{
+	Bulkhead__V1__ClusterPolicy *m;
+	ProtobufCBinaryData policy;
+
+	if (!row->project)
+		return error_set(
+			err, ERR_INVALID, 0, "network policy '%s' has no project", row->name);
+	if (decode(row->policy, POLICY_SIZE_MAX, "policy", &policy, err) < 0)
+		return error_prefix(err, "network policy '%s/%s'", row->project->name, row->name);
+	m = xmalloc(sizeof(*m));
+	bulkhead__v1__cluster_policy__init(m);
+	m->project = xstrdup(row->project->name);
+	m->name = xstrdup(row->name);
+	m->uid = xstrdup(row->uid);
+	m->created_at = row->created_at;
+	m->policy = policy;
+	*ret = m;
+	return 0;
+}
+
+char *row_policy_key(const struct bhrec_network_policy *row)
+{
+	return xasprintf("%s/%s", row->project ? row->project->name : "", row->name);
+}

@@ -5,6 +5,7 @@
 #include "bulkhead/v1/ipc.pb-c.h"
 #include "lib/error.h"
 
+struct bhrec_network_policy;
 struct bhrec_node;
 struct bhrec_project;
 struct bhrec_secret;
@@ -17,8 +18,11 @@ Bulkhead__V1__ClusterProject *row_project(const struct bhrec_project *row);
 int row_secret(
 	const struct bhrec_secret *row, Bulkhead__V1__ClusterSecret **ret, struct error *err);
 int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, struct error *err);
+int row_policy(const struct bhrec_network_policy *row, Bulkhead__V1__ClusterPolicy **ret,
+	struct error *err);
 
-/* "project/name", as ClusterDelta.secrets_gone has it; the caller frees. */
+/* "project/name", as ClusterDelta.secrets_gone and policies_gone have it; the caller frees. */
 char *row_secret_key(const struct bhrec_secret *row);
+char *row_policy_key(const struct bhrec_network_policy *row);
 
 #endif

@@ -56,6 +56,7 @@ static struct {
 	unsigned kicks;
 	unsigned synced;
 	unsigned started;
+	unsigned policies; /* NET_POLICIES taken by say_net() */
 } fake;
 
 static struct daemon *daemon_of(enum ipc_role role)
@@ -300,6 +301,11 @@ static void say_net(bool ready)
 	net.ready = ready;
 	net.reason = TEXT(ready ? "" : "no bridge");
 	assert_int_equal(say(&fake.netd, IPC_NET_STATE, 0, &net.base), 0);
+	/* Policies go first, once a connection. */
+	if (fake.taken < fake.sent_len && fake.sent[fake.taken].type == IPC_NET_POLICIES) {
+		next_sent();
+		fake.policies++;
+	}
 }
 
 static void say_projects_set(uint32_t serial, enum error_code code)

@@ -120,6 +120,7 @@ static void netd_is_told_again_after_each_start(void **state)
 	say_synced(sent->serial, ERR_NONE);
 	assert_true(netd_ready(agent.netd));
 	assert_int_equal(fake.synced, 2);
+	assert_int_equal(fake.policies, 2);
 }
 
 static void say_moved(int64_t epoch, uint32_t vnid)

@@ -130,6 +130,14 @@ void lab_start_vswitchd(struct lab *lab)
 	lab->vswitchd = spawn(argv, -1);
 }
 
+void lab_send_policies(struct lab *lab, const Bulkhead__V1__NetPolicies *policies)
+{
+	struct error err;
+
+	must(ipc_table_send(lab->ipc, IPC_NET_POLICIES, 0, &policies->base, NULL, 0, NULL, &err) ==
+		0);
+}
+
 void lab_start_netd(struct lab *lab)
 {
 	char db[96], uid[16];
@@ -148,6 +156,9 @@ void lab_start_netd(struct lab *lab)
 	ipc_free(lab->ipc);
 	must(ipc_table_connect(&lab->ipc, pair[0], IPC_AGENT, IPC_NETD, &err) == 0);
 	lab->ready = false;
+	if (!lab->policies_untold)
+		lab_send_policies(
+			lab, &(Bulkhead__V1__NetPolicies)BULKHEAD__V1__NET_POLICIES__INIT);
 }
 
 void lab_kill(pid_t *pid)
@@ -274,7 +285,7 @@ void pod_send_plug(struct lab *lab, const struct pod *pod)
 	struct error err;
 
 	message.pod_uid = (char *)(uintptr_t)pod->uid;
-	message.project = (char *)(uintptr_t) "red";
+	message.project = (char *)(uintptr_t)pod->project;
 	message.pod = (char *)(uintptr_t) "web";
 	message.vnid = pod->vnid;
 	must(ipc_table_send(lab->ipc, IPC_NET_PLUG, 0, &message.base, fds, 3, NULL, &err) == 0);
@@ -392,7 +403,7 @@ int pod_socket(struct lab *lab, const struct pod *pod, int domain, int type, int
 
 void pod_open(struct lab *lab, struct pod *pod, const char *uid, uint32_t vnid)
 {
-	*pod = (struct pod){ .vnid = vnid };
+	*pod = (struct pod){ .vnid = vnid, .project = "red" };
 	snprintf(pod->uid, sizeof(pod->uid), "%s", uid);
 	must(unshare(CLONE_NEWNET) == 0);
 	set_link_up("lo");

@@ -23,7 +23,8 @@ struct lab {
 	int node_netns_fd;
 	pid_t ovsdb, vswitchd, netd;
 	struct ipc *ipc;
-	bool ready; /* of the last NET_STATE */
+	bool policies_untold; /* lab_start_netd() leaves it to the test to tell the policies */
+	bool ready;           /* of the last NET_STATE */
 	uint64_t mended;
 	char reason[ERROR_TEXT_SIZE];
 	char datapath[16];
@@ -31,6 +32,7 @@ struct lab {
 
 struct pod {
 	char uid[64];
+	const char *project; /* "red" unless the test says otherwise */
 	uint32_t vnid;
 	int netns_fd, route_fd, inet_fd;
 	int packet_fd;    /* AF_PACKET, ETH_P_ALL, in the pod */
@@ -67,6 +69,9 @@ unsigned lab_take_plugged(struct lab *lab, struct pod *pods, size_t len, char *r
 /* Both, for one. */
 unsigned pod_plug(struct lab *lab, struct pod *pod, char *ret_text);
 unsigned pod_unplug(struct lab *lab, const char *uid);
+
+/* NET_POLICIES. A netd that starts is told that there are none. */
+void lab_send_policies(struct lab *lab, const Bulkhead__V1__NetPolicies *policies);
 
 /* NET_PROJECTS of one project, and its answer's code. */
 unsigned lab_move(struct lab *lab, const char *project, uint32_t vnid);

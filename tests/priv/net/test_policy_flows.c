@@ -28,6 +28,7 @@
 #define ICMP    1
 
 static struct lab lab;
+static struct error problem; /* of the case that was loaded last */
 
 static int setup(void **state)
 {
@@ -71,11 +72,12 @@ static size_t load(struct policy_case *c)
 	size_t policy_len;
 	FILE *file;
 
+	problem = (struct error){ 0 };
 	c->input.pods = c->pods;
 	c->input.projects = c->projects;
 	c->input.policies = c->policies;
 	snprintf(path, sizeof(path), "%s/flows", lab.dir);
-	if (policy_flows(&c->input, &list, &err) < 0)
+	if (policy_flows(&c->input, &list, &problem, &err) < 0)
 		fail_msg("%s", err.text);
 	policy_len = list.len;
 	assert_int_equal(flows_base(&node, &list, &err), 0);
@@ -396,14 +398,17 @@ static void rules_cost_a_sum_not_a_product(void **state)
 		" {\"port\": 32}, {\"port\": 64}, {\"port\": 128}, {\"port\": 256}, {\"port\": "
 		"512}]}]}");
 	len = load(&c);
-	/* 10 + 10 + 10 and the conjunction; of each pod two to conntrack, one shut, one midstream.
+	/*
+	 * 10 + 10 + 10, fragments and the conjunction; of each pod two to conntrack, one shut, one
+	 * midstream.
 	 */
-	assert_int_equal(len, 31 + 10 * 4);
+	assert_int_equal(len, 32 + 10 * 4);
 	assert_true(opens(WEB + 19, WEB + 9, TCP, 512));
 	assert_false(opens(WEB + 19, WEB + 9, TCP, 513));
 }
 
-static void what_was_not_admitted_makes_no_flow(void **state)
+/* Somebody wrote it into the database who asked nobody. */
+static void what_was_not_admitted_shuts_its_project(void **state)
 {
 	static const char *const specs[] = {
 		"{\"podSelector\": {}, \"ingress\": [{\"from\": [{}]}]}",
@@ -418,17 +423,54 @@ static void what_was_not_admitted_makes_no_flow(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
 		struct policy_case c = usual();
-		struct flow_list list = { 0 };
-		struct error err = { 0 };
 
+		case_policy(&c, "blue", "fine",
+			"{\"podSelector\": {}, \"ingress\": [{\"ports\": [{\"port\": 80}]}]}");
+		case_policy(&c, "red", "open", "{\"podSelector\": {}, \"ingress\": [{}]}");
 		case_policy(&c, "red", "p", specs[i]);
-		c.input.pods = c.pods;
-		c.input.policies = c.policies;
-		assert_int_equal(policy_flows(&c.input, &list, &err), -1);
-		assert_int_equal(err.code, ERR_INVALID);
-		assert_non_null(strstr(err.text, "policy 'p' of project 'red', Ingress rule 0"));
-		assert_int_equal(list.len, 0);
+		load(&c);
+		assert_int_equal(problem.code, ERR_INVALID);
+		assert_non_null(
+			strstr(problem.text, "policy 'p' of project 'red', Ingress rule 0"));
+		assert_false(opens(WEB, DB, TCP, 80));
+		assert_false(opens(WEB, OUTSIDE, TCP, 80));
+		assert_true(opens(OUTSIDE, BLUE, TCP, 80));
 	}
+}
+
+/* 'n' ports that no mask covers two of. */
+static struct policy_case of_ports(size_t n)
+{
+	struct policy_case c = usual();
+	cleanup_free char *spec = NULL;
+	size_t size;
+	FILE *out = open_memstream(&spec, &size);
+
+	fputs("{\"podSelector\": {\"matchLabels\": {\"app\": \"db\"}}, \"ingress\": [{\"ports\": [",
+		out);
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%s{\"port\": %zu}", i ? "," : "", 2 * i + 1);
+	fputs("]}]}", out);
+	fclose(out);
+	case_policy(&c, "red", "p", spec);
+	return c;
+}
+
+static void one_project_has_so_many_flows(void **state)
+{
+	/* Its pod, fragments and the conjunction take one each. */
+	struct policy_case c = of_ports(POLICY_FLOWS_MAX - 3);
+
+	(void)state;
+	load(&c);
+	assert_int_equal(problem.code, ERR_NONE);
+	assert_true(opens(WEB, DB, TCP, 2 * (POLICY_FLOWS_MAX - 4) + 1));
+	c = of_ports(POLICY_FLOWS_MAX - 2);
+	load(&c);
+	assert_int_equal(problem.code, ERR_PRECONDITION);
+	assert_non_null(strstr(problem.text, "more than 10000 flows"));
+	assert_false(opens(WEB, DB, TCP, 1));
+	assert_true(opens(BLUE, OUTSIDE, TCP, 1));
 }
 
 int main(void)
@@ -449,7 +491,8 @@ int main(void)
 		cmocka_unit_test(who_is_not_told_is_shut),
 		cmocka_unit_test(what_was_open_before),
 		cmocka_unit_test(rules_cost_a_sum_not_a_product),
-		cmocka_unit_test(what_was_not_admitted_makes_no_flow),
+		cmocka_unit_test(what_was_not_admitted_shuts_its_project),
+		cmocka_unit_test(one_project_has_so_many_flows),
 	};
 
 	return cmocka_run_group_tests_name("policy_flows", tests, setup, teardown);
