@@ -77,6 +77,7 @@ static void answer(struct conn *conn, Bulkhead__V1__CniReply *reply, const struc
 	if (ipc_table_send(conn->ipc, IPC_CNI_REPLY, conn->serial, &reply->base, NULL, 0, NULL,
 		    &failed) < 0)
 		log_notice("%s", failed.text);
+	reply->error = NULL;
 	poll_immediate_wake();
 }
 

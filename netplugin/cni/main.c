@@ -51,12 +51,14 @@ static int ask(struct request *request, Bulkhead__V1__CniCall *call, const int *
 {
 	Bulkhead__V1__CniAttachment attachment = BULKHEAD__V1__CNI_ATTACHMENT__INIT;
 	Bulkhead__V1__CniReply *reply;
-	int r = 0;
+	int r;
 
 	attachment.container = borrow(request->env.container);
 	attachment.ifname = borrow(request->env.ifname);
 	call->attachment = &attachment;
-	if (cni_call(request->ipc, call, fds, fds_len, &reply, failure) < 0)
+	r = cni_call(request->ipc, call, fds, fds_len, &reply, failure);
+	call->attachment = NULL;
+	if (r < 0)
 		return -1;
 	if (ret)
 		r = take_attached(reply, ret, failure);

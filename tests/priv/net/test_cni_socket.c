@@ -19,9 +19,10 @@
 #include "netplugin/cni/failure.h"
 #include "tests/priv/net/cni.h"
 
-#define RED   11
-#define LATER 100
-#define C1    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define RED       11
+#define LATER     100
+#define ADDRESSES 61 /* of a /26 but for network, gateway and broadcast */
+#define C1        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static struct lab lab;
 static int listen_fd = -1;
@@ -238,6 +239,52 @@ static void more_connections_than_the_limit_wait(void **state)
 	cni_status_becomes(&lab, 0);
 }
 
+/* A child that attaches one more interface of the pod, and exits with the plugin's code. */
+static pid_t attach_beside(const struct pod *pod, unsigned i)
+{
+	struct plugin_run run;
+	char ifname[16];
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	snprintf(ifname, sizeof(ifname), "net%u", i);
+	run = cni_lab_verb(&lab, "ADD", C1, ifname, pod, cni_args("red"),
+		cni_config(&lab, "1.1.0", "pods", ""));
+	if (run.code)
+		fprintf(stderr, "%s: %s\n", ifname, run.text);
+	_exit(run.status == 0 ? 0 : (int)run.code);
+}
+
+/* All at once, as after a node's start: every address once, and for one more there is none. */
+static void as_many_at_once_as_there_are_addresses(void **state)
+{
+	cleanup_free char *addresses = NULL;
+	pid_t pids[ADDRESSES];
+	struct pod pod;
+	int status;
+
+	(void)state;
+	pod_open(&lab, &pod, "-", 0);
+	for (unsigned i = 0; i < ADDRESSES; i++)
+		pids[i] = attach_beside(&pod, i);
+	for (unsigned i = 0; i < ADDRESSES; i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(cni_ports(&lab), ADDRESSES);
+	addresses = lab_run("nsenter --net=/proc/%d/fd/%d ip -4 -o addr show | grep -c 10.128",
+		(int)getpid(), pod.netns_fd);
+	assert_int_equal(atoi(addresses), ADDRESSES);
+	cni_is_refused(cni_lab_verb(&lab, "ADD", C1, "more", &pod, cni_args("red"),
+			       cni_config(&lab, "1.1.0", "pods", "")),
+		CNI_TRY_AGAIN, "no address is free in the node's subnet");
+	cni_is_done(cni_lab_verb(&lab, "GC", NULL, NULL, NULL, NULL,
+		cni_config(&lab, "1.1.0", "pods", ",\"cni.dev/valid-attachments\":[]")));
+	assert_int_equal(cni_ports(&lab), 0);
+	pod_close(&pod);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +292,7 @@ int main(void)
 		cmocka_unit_test(hostile_frames_do_no_harm),
 		cmocka_unit_test(who_goes_away_has_no_port),
 		cmocka_unit_test(more_connections_than_the_limit_wait),
+		cmocka_unit_test(as_many_at_once_as_there_are_addresses),
 	};
 
 	return cmocka_run_group_tests_name("cni_socket", tests, setup, teardown);
