@@ -69,7 +69,7 @@ $(B)/tests/bench/bench_launch: $(B)/tests/bench/bench_launch.o $(foreach a,$(UNI
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(UNIT_LDLIBS)
 
-$(B)/tests/bench/bench_net: $(B)/tests/bench/bench_net.o $(PRIV_NET_O) $(foreach a,net proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-netd
+$(B)/tests/bench/bench_net: $(B)/tests/bench/bench_net.o $(PRIV_NET_O) $(foreach a,net proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-netd $(B)/bulkhead-cni
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka $(BASE_LIBS) -lnftnl -lmnl
 

@@ -1,20 +1,23 @@
 /*
  * What bulkhead-netd takes, with an Open vSwitch of its own on the userspace datapath: to plug a
  * pod, one and sixteen at once; to move all of a project's pods to another VNID; to find its flows
- * again after kill -9. As root: bench_net [PODS].
+ * again after kill -9; and to attach another runtime's container, from the start of bulkhead-cni to
+ * its end. As root: bench_net [PODS].
  */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
-#include "tests/priv/net/lab.h"
+#include "tests/priv/net/cni.h"
 
 #define PODS_MAX 500
 #define CROWD    16
 #define MOVES    20
+#define CALLS    50
 #define RED      11
 
 static struct lab lab;
@@ -117,6 +120,44 @@ static void adopt(size_t n)
 	show(text, msec, ARRAY_LEN(msec));
 }
 
+static double call_plugin(const char *verb, const struct pod *pod, size_t i)
+{
+	uint64_t start = monotonic_usec();
+	struct plugin_run run;
+	char container[16];
+
+	snprintf(container, sizeof(container), "c%zu", i);
+	run = cni_lab_verb(&lab, verb, container, "net0", pod, cni_args("red"),
+		cni_config(&lab, "1.1.0", "bench", ""));
+	if (run.status != 0)
+		abort();
+	json_decref(run.answer);
+	return since(start);
+}
+
+static void attach_by_cni(void)
+{
+	const char *const names[] = { "red", NULL };
+	const uint32_t vnid = RED;
+	double add[CALLS], del[CALLS];
+	int listen_fd = -1;
+
+	cni_lab_listen(&lab, &listen_fd);
+	if (cni_lab_projects(&lab, names, &vnid) != 0)
+		abort();
+	for (size_t i = 0; i < CALLS; i++) {
+		struct pod pod;
+
+		pod_open(&lab, &pod, "-", 0);
+		add[i] = call_plugin("ADD", &pod, i);
+		del[i] = call_plugin("DEL", &pod, i);
+		pod_close(&pod);
+	}
+	show("bulkhead-cni ADD, the whole program", add, CALLS);
+	show("bulkhead-cni DEL, the whole program", del, CALLS);
+	close(listen_fd);
+}
+
 int main(int argc, char **argv)
 {
 	size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 250;
@@ -134,6 +175,7 @@ int main(int argc, char **argv)
 	plug_together(n);
 	move(n);
 	adopt(n);
+	attach_by_cni();
 	for (size_t i = 0; i < n; i++)
 		pod_close(&pods[i]);
 	lab_stop(&lab);
