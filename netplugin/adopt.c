@@ -8,8 +8,12 @@
 #include "netplugin/endpoint.h"
 #include "netplugin/guard.h"
 #include "netplugin/rtnl.h"
+#include "openvswitch/poll-loop.h"
 #include "sset.h"
+#include "timeval.h"
 #include "util.h"
+
+#define ROWS_RETRY_MSEC 1000
 
 /* Links of ours that exist, by name. */
 struct adoption {
@@ -101,6 +105,7 @@ void adopt_changes(struct netd *netd)
 	if (netd->db_seqno == switchdb_seqno(netd->db))
 		return;
 	netd->db_seqno = switchdb_seqno(netd->db);
+	netd->rows.due = true;
 	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
 	{
 		struct port_record *record = &endpoint->record;
@@ -116,4 +121,71 @@ void adopt_changes(struct netd *netd)
 			renumber(netd, endpoint, ofport);
 		}
 	}
+}
+
+/* ---- VNIDs --------------------------------------------------------------------------------- */
+
+struct vnid_rows {
+	struct netd *netd;
+	struct switchdb_vnid *rows;
+	size_t len;
+};
+
+static void take_row(
+	void *context, const char *name, const struct port_record *record, const struct error *err)
+{
+	struct vnid_rows *list = context;
+	const struct endpoint *endpoint =
+		record ? endpoint_find(list->netd, record->pod_uid) : NULL;
+
+	(void)name;
+	(void)err;
+	if (endpoint && endpoint->direction != ENDPOINT_DOWN &&
+		endpoint->record.vnid != record->vnid)
+		list->rows[list->len++] =
+			(struct switchdb_vnid){ endpoint->record.name, endpoint->record.vnid };
+}
+
+static void write_rows(struct netd *netd)
+{
+	struct vnid_rows list = { .netd = netd };
+
+	list.rows = xcalloc(hmap_count(&netd->endpoints) + 1, sizeof(*list.rows));
+	switchdb_each(netd->db, take_row, &list);
+	netd->rows.due = false;
+	if (list.len > 0)
+		netd->rows.op = switchdb_set_vnids(netd->db, list.rows, list.len);
+	free(list.rows);
+}
+
+/* False while it is under way. */
+static bool finish_rows(struct netd_rows *rows)
+{
+	struct error err = { 0 };
+	enum op_state state = rows->op ? switchdb_op_state(rows->op, &err) : OP_DONE;
+
+	if (state == OP_PENDING)
+		return false;
+	switchdb_op_free(rows->op);
+	rows->op = NULL;
+	if (state != OP_DONE) {
+		rows->due = true;
+		rows->retry_at = time_msec() + ROWS_RETRY_MSEC;
+	}
+	if (state == OP_FAILED)
+		log_error("cannot write the VNIDs of ports: %s", err.text);
+	return true;
+}
+
+void rows_run(struct netd *netd)
+{
+	struct error err = { 0 };
+
+	if (!finish_rows(&netd->rows) || !netd->rows.due || !netd->adopted ||
+		switchdb_ready(netd->db, &err) < 0)
+		return;
+	if (time_msec() < netd->rows.retry_at)
+		poll_timer_wait_until(netd->rows.retry_at);
+	else
+		write_rows(netd);
 }

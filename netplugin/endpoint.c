@@ -263,43 +263,37 @@ int endpoint_refresh_flows(struct netd *netd, struct endpoint *endpoint, struct 
 	return 0;
 }
 
-static void set_flows(struct netd *netd, struct endpoint *endpoint, uint32_t old, uint64_t *ret_seq)
+/* Either all of it, or it keeps the VNID that it had. */
+static int move(struct netd *netd, struct endpoint *endpoint, struct error *err)
 {
-	struct error err = { 0 };
+	uint32_t old = endpoint->record.vnid;
 
-	if (!endpoint->flows_wanted)
-		return;
-	if ((!vnid_is_used(netd, endpoint, old) && want_vnid(netd, old, false, NULL, &err) < 0) ||
-		endpoint_refresh_flows(netd, endpoint, &err) < 0)
-		log_error("port '%s' does not get VNID %u: %s", endpoint->record.name,
-			endpoint->record.vnid, err.text);
-	if (endpoint->flow_seq > *ret_seq)
-		*ret_seq = endpoint->flow_seq;
+	endpoint->record.vnid = endpoint->next_vnid;
+	if (endpoint->flows_wanted && endpoint_refresh_flows(netd, endpoint, err) < 0) {
+		endpoint->record.vnid = old;
+		return error_prefix(err, "port '%s' keeps VNID %u", endpoint->record.name, old);
+	}
+	log_notice("port '%s' has VNID %u now, not %u", endpoint->record.name,
+		endpoint->record.vnid, old);
+	if (!endpoint->flows_wanted || vnid_is_used(netd, endpoint, old))
+		return 0;
+	return want_vnid(netd, old, false, NULL, err);
 }
 
-void endpoints_move(struct netd *netd, uint64_t *ret_seq)
+int endpoints_move(struct netd *netd, struct error *err)
 {
-	struct switchdb_vnid *rows = xcalloc(hmap_count(&netd->endpoints) + 1, sizeof(*rows));
 	struct endpoint *endpoint;
-	size_t len = 0;
+	int r = 0;
 
-	*ret_seq = 0;
 	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
 	{
-		uint32_t old = endpoint->record.vnid;
-
-		if (endpoint->next_vnid == old)
+		if (endpoint->next_vnid == endpoint->record.vnid)
 			continue;
-		log_notice("port '%s' has VNID %u now, not %u", endpoint->record.name,
-			endpoint->next_vnid, old);
-		endpoint->record.vnid = endpoint->next_vnid;
-		rows[len++] =
-			(struct switchdb_vnid){ endpoint->record.name, endpoint->record.vnid };
-		set_flows(netd, endpoint, old, ret_seq);
+		netd->rows.due = true;
+		if (move(netd, endpoint, err) < 0)
+			r = -1;
 	}
-	if (len > 0)
-		switchdb_op_free(switchdb_set_vnids(netd->db, rows, len));
-	free(rows);
+	return r;
 }
 
 static enum progress flows_do(struct netd *netd, struct endpoint *endpoint, struct error *err)

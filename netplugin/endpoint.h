@@ -63,11 +63,11 @@ void endpoint_repair(struct netd *netd, struct endpoint *endpoint);
 int endpoint_refresh_flows(struct netd *netd, struct endpoint *endpoint, struct error *err);
 
 /*
- * Gives each endpoint the VNID that its 'next_vnid' says, where it has another: in OVSDB with one
- * transaction, and all flows with the next bundle, which flow_sync_state(*ret_seq) follows (0: none
- * had another). What cannot be done for one is logged.
+ * Gives each endpoint the VNID that its 'next_vnid' says, where it has another: all flows with the
+ * next bundle, and in OVSDB by the next rows_run(). What cannot be done for one (ERR_EXHAUSTED:
+ * memory) keeps no other from its VNID.
  */
-void endpoints_move(struct netd *netd, uint64_t *ret_seq);
+int endpoints_move(struct netd *netd, struct error *err);
 
 /* Drives all that are under way; frees those that are gone. */
 void endpoints_run(struct netd *netd);

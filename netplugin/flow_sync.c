@@ -100,6 +100,11 @@ enum flow_state flow_sync_state(const struct flow_sync *sync, uint64_t seq, stru
 	return FLOW_REFUSED;
 }
 
+uint64_t flow_sync_wanted(const struct flow_sync *sync)
+{
+	return sync->want_seq;
+}
+
 size_t flow_sync_repaired(const struct flow_sync *sync)
 {
 	return sync->repaired;

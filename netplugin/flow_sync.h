@@ -44,6 +44,9 @@ enum flow_state flow_sync_state(const struct flow_sync *sync, uint64_t seq, stru
 void flow_sync_run(struct flow_sync *sync, int hold);
 void flow_sync_wait(struct flow_sync *sync);
 
+/* For flow_sync_state(): all that is wanted now. */
+uint64_t flow_sync_wanted(const struct flow_sync *sync);
+
 /* 0 when connected and all that was ever wanted is in place, else -1 with the reason. */
 int flow_sync_ready(const struct flow_sync *sync, struct error *err);
 

@@ -253,6 +253,8 @@ static int loop(struct netd *netd, struct error *err)
 			return r < 0 ? -1 : 0;
 		cni_run(netd);
 		policies_run(netd);
+		/* Before the flows: a netd that starts again must not bring the old ones back. */
+		rows_run(netd);
 		flow_sync_run(netd->flows, netd_holds(netd));
 		endpoints_run(netd);
 		policies_run(netd);

@@ -43,7 +43,14 @@ struct netd_sync {
 struct netd_projects {
 	uint32_t serial; /* 0: none */
 	long long deadline;
-	uint64_t seq; /* of the flows it changed; 0: of none */
+	uint64_t seq; /* of all flows that were wanted when it came */
+};
+
+/* Brings to OVSDB which VNIDs the ports have: a netd that starts again knows them from there. */
+struct netd_rows {
+	bool due; /* OVSDB may say something else */
+	struct switchdb_op *op;
+	long long retry_at;
 };
 
 /* What is known of all projects: their VNIDs by name. */
@@ -89,6 +96,7 @@ struct netd {
 	struct netd_sync sync;
 	struct netd_projects projects;
 	struct netd_vnids vnids;
+	struct netd_rows rows;
 	struct cni *cni; /* NULL before NET_CNI */
 	struct netd_policies policies;
 	bool state_sent;
@@ -114,6 +122,12 @@ void adopt_ports(struct netd *netd);
 
 /* Looks at each settled endpoint again after OVSDB changed: ports lost, numbers changed. */
 void adopt_changes(struct netd *netd);
+
+/*
+ * Writes the VNIDs that OVSDB has not, or no longer, as the endpoints have them: in one
+ * transaction, again until it is so.
+ */
+void rows_run(struct netd *netd);
 
 /* ---- plug.c: messages from and to the agent ------------------------------------------------- */
 
@@ -141,7 +155,7 @@ int plug_remove(
 /* Answers the NET_SYNC under way when nothing is left to do for it, or its time is over. */
 void sync_run(struct netd *netd);
 
-/* Answers the NET_PROJECTS under way when the switch has it, or its time is over. */
+/* Answers the NET_PROJECTS under way when switch and OVSDB have it, or its time is over. */
 void projects_run(struct netd *netd);
 
 /* Tells the agent the state, when it changed. */

@@ -287,7 +287,6 @@ static int on_sync(
 	const Bulkhead__V1__NetSync *message = (const void *)base;
 	struct error why = { 0 };
 	struct endpoint *endpoint;
-	uint64_t seq;
 
 	if (netd->sync.serial)
 		return error_set(
@@ -315,7 +314,8 @@ static int on_sync(
 		if (pod->vnid <= VNID_MAX)
 			endpoint->next_vnid = pod->vnid;
 	}
-	endpoints_move(netd, &seq);
+	if (endpoints_move(netd, &why) < 0)
+		log_error("%s", why.text);
 	error_set(&why, ERR_CANCELLED, 0, "the pod is not on the list of pods that live");
 	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
 	{
@@ -398,6 +398,7 @@ static int on_projects(
 	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
 {
 	const Bulkhead__V1__NetProjects *message = (const void *)base;
+	struct error refusal = { 0 };
 
 	if (netd->projects.serial)
 		return error_set(
@@ -417,25 +418,31 @@ static int on_projects(
 	netd->projects.serial = frame->serial;
 	netd->projects.deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
 	take_vnids(netd);
-	endpoints_move(netd, &netd->projects.seq);
+	if (endpoints_move(netd, &refusal) < 0)
+		projects_answer(netd, &refusal);
+	/* Also what an earlier one wanted that was answered before the switch had it. */
+	netd->projects.seq = flow_sync_wanted(netd->flows);
 	return 0;
 }
 
 void projects_run(struct netd *netd)
 {
-	enum flow_state state = FLOW_INSTALLED;
 	struct error err = { 0 };
+	enum flow_state state;
+	bool written = !netd->rows.due && !netd->rows.op;
 
 	if (!netd->projects.serial)
 		return;
-	if (netd->projects.seq)
-		state = flow_sync_state(netd->flows, netd->projects.seq, &err);
-	if (state == FLOW_PENDING && time_msec() < netd->projects.deadline) {
-		poll_timer_wait_until(netd->projects.deadline);
-		return;
+	state = flow_sync_state(netd->flows, netd->projects.seq, &err);
+	if (state != FLOW_REFUSED && (state == FLOW_PENDING || !written)) {
+		if (time_msec() < netd->projects.deadline) {
+			poll_timer_wait_until(netd->projects.deadline);
+			return;
+		}
+		error_set(&err, ERR_UNAVAILABLE, 0, "%s",
+			written ? "the switch has not taken the flows"
+				: "the Open vSwitch database has not taken the ports' VNIDs");
 	}
-	if (state == FLOW_PENDING)
-		error_set(&err, ERR_UNAVAILABLE, 0, "the switch has not taken the flows");
 	projects_answer(netd, &err);
 }
 
