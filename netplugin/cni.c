@@ -217,6 +217,10 @@ static int add(struct netd *netd, struct conn *conn, const Bulkhead__V1__CniCall
 		!cni_name_is_valid(call->pod, POD_NAME_MAX))
 		return error_set(err, ERR_INVALID, 0, "network or pod: '%s', '%s' is no name",
 			call->network, call->pod);
+	if (endpoint && endpoint->direction == ENDPOINT_DOWN)
+		return error_set(err, ERR_UNAVAILABLE, 0,
+			"container '%s' is being detached from '%s' still", attachment->container,
+			attachment->ifname);
 	if (endpoint)
 		return error_set(err, ERR_EXISTS, 0,
 			"container '%s' is attached by '%s' already: DEL comes before another ADD",

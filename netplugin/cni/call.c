@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -51,10 +52,13 @@ int cni_connect(const char *path, struct ipc **ret, struct failure *failure)
 {
 	cleanup_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	/* While as many wait already as the socket's queue takes. */
+	const struct timeval patience = { .tv_sec = CNI_ANSWER_MSEC / 1000 };
 	struct error err = { 0 };
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+		connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return failure_set(failure, CNI_TRY_AGAIN,
 			"bulkhead-netd does not answer at '%s': %s (is bulkhead-agent running?)",
 			path, strerror(errno));

@@ -209,8 +209,13 @@ static void who_goes_away_has_no_port(void **state)
 	send_call(ipc, BULKHEAD__V1__CNI_COMMAND__CNI_ADD,
 		(const int[]){ pod.netns_fd, pod.route_fd, pod.inet_fd }, 3);
 	usleep(300 * 1000);
+	kill(lab.ovsdb, SIGSTOP);
 	ipc_free(ipc);
 	usleep(300 * 1000);
+	cni_is_refused(cni_lab_verb(&lab, "ADD", C1, "eth0", &pod, cni_args("red"),
+			       cni_config(&lab, "1.1.0", "pods", "")),
+		CNI_TRY_AGAIN, "is being detached from 'eth0' still");
+	kill(lab.ovsdb, SIGCONT);
 	kill(lab.vswitchd, SIGCONT);
 	for (int i = 0; i < LATER && cni_ports(&lab) != 0; i++)
 		usleep(50 * 1000);
