@@ -13,6 +13,7 @@
 #include "nodeagent/agent/cluster.h"
 #include "nodeagent/agent/config.h"
 #include "nodeagent/agent/daemon.h"
+#include "nodeagent/agent/net_cluster.h"
 #include "nodeagent/agent/net_policies.h"
 #include "nodeagent/agent/node.h"
 #include "nodeagent/agent/ovs.h"
@@ -21,7 +22,6 @@
 
 #define SYNC_RETRY_USEC      UINT64_C(1000000)
 #define POLICIES_FRAME_BYTES (1u << 20) /* of policies; pods and projects come beside */
-#define PROJECTS_FRAME_MAX   8192 /* rows of one frame: what a receiver takes (WIRE_FIELDS_MAX) */
 
 struct netd {
 	struct agent *agent;
@@ -36,12 +36,12 @@ struct netd {
 	sd_event_source *sync_timer;
 	struct {
 		uint32_t serial;   /* of the NET_PROJECTS under way; 0: none */
-		uint64_t networks; /* networks_now() of what was sent last; 0: nothing on this
+		uint64_t networks; /* net_projects_hash() of what was sent last; 0: nothing on this
 				      connection */
 		int64_t asked;     /* epoch of that */
 		int64_t epoch;     /* up to which the switch has it */
 	} projects;
-	uint64_t peers; /* nodes_now() of what was sent last; 0: nothing on this connection */
+	uint64_t peers; /* net_peers_hash() of what was sent last; 0: nothing on this connection */
 	struct {
 		uint32_t serial; /* of the NET_POLICIES under way; 0: none */
 		uint64_t hash;   /* net_policies_hash() of what was sent last; 0: nothing on this
@@ -75,99 +75,21 @@ static void sync_later(struct netd *netd)
 
 /* ---- NET_PROJECTS -------------------------------------------------------------------------- */
 
-static int64_t epoch_now(const struct cluster *cluster)
-{
-	const Bulkhead__V1__ClusterProject *project;
-	int64_t epoch = 0;
-
-	for (size_t i = 0; (project = cluster_project_at(cluster, i)); i++)
-		epoch = project->moved > epoch ? project->moved : epoch;
-	return epoch;
-}
-
-/* FNV-1a. */
-static uint64_t mix(uint64_t hash, const void *data, size_t size)
-{
-	const uint8_t *bytes = data;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
-/* Tells one state of all projects' networks from another; never 0. */
-static uint64_t networks_now(const struct cluster *cluster)
-{
-	const Bulkhead__V1__ClusterProject *project;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; (project = cluster_project_at(cluster, i)); i++) {
-		hash = mix(hash, project->name, strlen(project->name) + 1);
-		hash = mix(hash, &project->vnid, sizeof(project->vnid));
-		hash = mix(hash, &project->moved, sizeof(project->moved));
-	}
-	return hash | 1;
-}
-
-/* 'part' of the rows, as many as one frame takes; 'serial' is that frame's. 1: there are more. */
-static int projects_send_part(struct netd *netd, uint32_t part, Bulkhead__V1__NetProject *rows,
-	Bulkhead__V1__NetProject **list, uint32_t *serial, struct error *err)
-{
-	const size_t first = (size_t)part * PROJECTS_FRAME_MAX;
-	const struct cluster *cluster = netd->agent->cluster;
-	const Bulkhead__V1__ClusterProject *project;
-	Bulkhead__V1__NetProjects message = BULKHEAD__V1__NET_PROJECTS__INIT;
-	size_t n = 0;
-
-	while (n < PROJECTS_FRAME_MAX && (project = cluster_project_at(cluster, first + n))) {
-		bulkhead__v1__net_project__init(&rows[n]);
-		rows[n].name = project->name;
-		rows[n].vnid = project->vnid;
-		list[n] = &rows[n];
-		n++;
-	}
-	message.part = part;
-	message.projects = list;
-	message.n_projects = n;
-	message.more = cluster_project_at(cluster, first + n) != NULL;
-	if (daemon_send(netd->daemon, IPC_NET_PROJECTS, &message.base, NULL, 0, serial, err) < 0)
-		return -1;
-	return message.more;
-}
-
-/* All there are: a CNI plugin may name any. */
-static int projects_send(struct netd *netd, struct error *err)
-{
-	cleanup_free Bulkhead__V1__NetProject *rows = calloc(PROJECTS_FRAME_MAX, sizeof(*rows));
-	cleanup_free Bulkhead__V1__NetProject **list =
-		calloc(PROJECTS_FRAME_MAX, sizeof(Bulkhead__V1__NetProject *));
-	uint32_t serial = 0, part = 0;
-	int r;
-
-	if (!rows || !list)
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a list of projects");
-	while ((r = projects_send_part(netd, part, rows, list, &serial, err)) > 0)
-		part++;
-	if (r == 0)
-		netd->projects.serial = serial;
-	return r;
-}
-
 /* NET_SYNC says the same of a connection that is new. */
 static void projects_kick(struct netd *netd)
 {
-	uint64_t networks = networks_now(netd->agent->cluster);
+	uint64_t networks = net_projects_hash(netd->agent);
 	struct error err = { 0 };
 
 	if (!netd->synced || netd->projects.serial || networks == netd->projects.networks)
 		return;
-	if (projects_send(netd, &err) < 0) {
+	if (net_projects_send(netd->agent, netd->daemon, &netd->projects.serial, &err) < 0) {
 		log_error("cannot tell netd the projects' networks: %s", err.text);
 		sync_later(netd);
 		return;
 	}
 	netd->projects.networks = networks;
-	netd->projects.asked = epoch_now(netd->agent->cluster);
+	netd->projects.asked = net_projects_epoch(netd->agent);
 }
 
 static void on_projects_set(struct netd *netd, const Bulkhead__V1__NetProjectsSet *set)
@@ -193,67 +115,16 @@ int64_t netd_projects_epoch(const struct netd *netd)
 
 /* ---- NET_PEERS ----------------------------------------------------------------------------- */
 
-static bool is_peer(const struct netd *netd, const Bulkhead__V1__ClusterNode *node)
-{
-	return node->subnet[0] && strcmp(node->name, netd->agent->config->node_name) != 0;
-}
-
-/* Tells one state of the other nodes from another; never 0. */
-static uint64_t nodes_now(const struct netd *netd)
-{
-	const Bulkhead__V1__ClusterNode *node;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; (node = cluster_node_at(netd->agent->cluster, i)); i++) {
-		if (!is_peer(netd, node))
-			continue;
-		hash = mix(hash, node->name, strlen(node->name) + 1);
-		hash = mix(hash, node->address, strlen(node->address) + 1);
-		hash = mix(hash, node->subnet, strlen(node->subnet) + 1);
-	}
-	return hash | 1;
-}
-
-static int peers_send(struct netd *netd, struct error *err)
-{
-	const struct cluster *cluster = netd->agent->cluster;
-	const Bulkhead__V1__ClusterNode *node;
-	Bulkhead__V1__NetPeers message = BULKHEAD__V1__NET_PEERS__INIT;
-	cleanup_free Bulkhead__V1__NetPeer *rows = NULL;
-	cleanup_free Bulkhead__V1__NetPeer **list = NULL;
-	size_t len = 0;
-
-	while (cluster_node_at(cluster, len))
-		len++;
-	rows = calloc(len + 1, sizeof(*rows));
-	list = calloc(len + 1, sizeof(Bulkhead__V1__NetPeer *));
-	if (!rows || !list)
-		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a list of nodes");
-	for (size_t i = 0; (node = cluster_node_at(cluster, i)); i++) {
-		Bulkhead__V1__NetPeer *row = &rows[message.n_peers];
-
-		if (!is_peer(netd, node))
-			continue;
-		bulkhead__v1__net_peer__init(row);
-		row->node = node->name;
-		row->address = node->address;
-		row->subnet = node->subnet;
-		list[message.n_peers++] = row;
-	}
-	message.peers = list;
-	return daemon_send(netd->daemon, IPC_NET_PEERS, &message.base, NULL, 0, NULL, err);
-}
-
 /* At once when it starts: it waits for them. */
 static void peers_kick(struct netd *netd)
 {
-	uint64_t peers = nodes_now(netd);
+	uint64_t peers = net_peers_hash(netd->agent);
 	struct error err = { 0 };
 
 	if (!config_has_peers(netd->agent->config) || !netd->state || netd->peers == peers ||
 		!daemon_running(netd->daemon))
 		return;
-	if (peers_send(netd, &err) < 0) {
+	if (net_peers_send(netd->agent, netd->daemon, &err) < 0) {
 		log_error("cannot tell netd the other nodes: %s", err.text);
 		sync_later(netd);
 		return;
