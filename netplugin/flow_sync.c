@@ -11,6 +11,7 @@
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-meter.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/ofpbuf.h"
@@ -29,21 +30,32 @@
 
 enum phase {
 	PHASE_DOWN,    /* no connection */
-	PHASE_DUMPING, /* the flow dump is coming in */
+	PHASE_DUMPING, /* the dumps of meters and flows are coming in */
 	PHASE_IDLE,    /* what the switch holds is known */
-	PHASE_FILLING, /* bundle open; a barrier tells whether each message was taken */
+	PHASE_FILLING, /* meters sent, bundle open; a barrier tells whether each was taken */
 	PHASE_COMMITTING,
+};
+
+/* What a dump is for. */
+enum dump {
+	DUMP_FIRST, /* of a connection */
+	DUMP_CHECK, /* of what others may have changed */
+	DUMP_AGAIN, /* after a refusal: some of the meters may have been taken */
 };
 
 struct flow_sync {
 	struct flow_set *set;
+	struct meter_set *meters;
 	struct rconn *rconn;
 	char *target;
 	enum phase phase;
 	unsigned connection;  /* rconn's number of the connection 'phase' is about */
 	long long retry_at;   /* PHASE_DOWN: next attempt */
 	long long send_after; /* no bundle before this time */
-	ovs_be32 wait_xid;    /* of the dump, the barrier or the commit */
+	ovs_be32 wait_xid;    /* of the flow dump, the barrier or the commit */
+	ovs_be32 meters_xid;  /* of the meter dump, which is asked for before */
+	uint32_t meters_max;  /* that the switch has */
+	bool meters_sent;     /* some are in flight, or are to go after the bundle */
 	uint32_t bundle_id;
 	uint64_t want_seq;    /* counts changes */
 	uint64_t sent_seq;    /* want_seq when the bundle in flight was made */
@@ -52,7 +64,7 @@ struct flow_sync {
 	struct error refused; /* of the bundle in flight, or of the last one */
 	size_t repaired;
 	bool count_repairs;
-	bool checking;      /* PHASE_DUMPING: not the first dump of the connection */
+	enum dump dump;     /* PHASE_DUMPING */
 	long long check_at; /* PHASE_IDLE: next dump */
 	uint64_t dump_seq;  /* want_seq when the dump began */
 	uint64_t mended;
@@ -64,6 +76,7 @@ struct flow_sync *flow_sync_new(const char *target)
 	struct flow_sync *sync = xzalloc(sizeof(*sync));
 
 	sync->set = flow_set_new();
+	sync->meters = meter_set_new();
 	sync->target = xstrdup(target);
 	sync->rconn = rconn_create(0, 1, 0, 1u << OPENFLOW);
 	return sync;
@@ -75,6 +88,7 @@ void flow_sync_free(struct flow_sync *sync)
 		return;
 	rconn_destroy(sync->rconn);
 	flow_set_free(sync->set);
+	meter_set_free(sync->meters);
 	free(sync->target);
 	free(sync);
 }
@@ -88,6 +102,35 @@ int flow_sync_want(struct flow_sync *sync, uint64_t cookie, const struct flow_li
 	if (ret_seq)
 		*ret_seq = sync->want_seq;
 	return 0;
+}
+
+void flow_sync_want_meter(
+	struct flow_sync *sync, uint32_t id, const struct meter *meter, uint64_t *ret_seq)
+{
+	meter_set_want(sync->meters, id, meter);
+	sync->want_seq++;
+	if (ret_seq)
+		*ret_seq = sync->want_seq;
+}
+
+int flow_sync_meters_left(const struct flow_sync *sync, size_t more, struct error *err)
+{
+	if (more == 0)
+		return 0;
+	if (sync->meters_max == 0)
+		return error_set(err, ERR_UNSUPPORTED, 0,
+			"the switch's datapath has no meters: bandwidth cannot be limited");
+	if (meter_set_wanted(sync->meters) + more > sync->meters_max)
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"the switch's %u meters are in use: no more bandwidth can be limited",
+			sync->meters_max);
+	return 0;
+}
+
+/* Flows and meters that are not as wanted. */
+static size_t differences(const struct flow_sync *sync)
+{
+	return flow_set_differences(sync->set) + meter_set_differences(sync->meters);
 }
 
 enum flow_state flow_sync_state(const struct flow_sync *sync, uint64_t seq, struct error *err)
@@ -136,7 +179,22 @@ static void send_message(struct flow_sync *sync, struct ofpbuf *message)
 	rconn_send(sync->rconn, message, NULL); /* what cannot be sent ends the connection */
 }
 
-static void start_dump(struct flow_sync *sync)
+/* The switch answers in order: the flows' dump is the last to come. */
+static void ask_for_meters(struct flow_sync *sync)
+{
+	struct ofpbuf *message;
+
+	if (sync->dump == DUMP_FIRST)
+		send_message(
+			sync, ofputil_encode_meter_request(OPENFLOW, OFPUTIL_METER_FEATURES, 0));
+	message = ofputil_encode_meter_request(OPENFLOW, OFPUTIL_METER_CONFIG, OFPM13_ALL);
+	sync->meters_xid = ((struct ofp_header *)message->data)->xid;
+	meter_set_forget(sync->meters);
+	sync->meters_sent = false;
+	send_message(sync, message);
+}
+
+static void start_dump(struct flow_sync *sync, enum dump dump)
 {
 	struct ofputil_flow_stats_request request = {
 		.match = MATCH_CATCHALL_INITIALIZER,
@@ -146,6 +204,8 @@ static void start_dump(struct flow_sync *sync)
 	};
 	struct ofpbuf *message = ofputil_encode_flow_stats_request(&request, PROTOCOL);
 
+	sync->dump = dump;
+	ask_for_meters(sync);
 	flow_set_forget(sync->set);
 	sync->dump_seq = sync->want_seq;
 	sync->wait_xid = ((struct ofp_header *)message->data)->xid;
@@ -167,9 +227,18 @@ static ovs_be32 send_bundle_control(struct flow_sync *sync, uint16_t type)
 	return xid;
 }
 
+static void send_list(struct flow_sync *sync, struct ovs_list *requests)
+{
+	struct ofpbuf *request;
+
+	LIST_FOR_EACH_POP(request, list_node, requests)
+	send_message(sync, request);
+}
+
 /*
- * Opens a bundle and fills it. A message that the switch refuses is left out of the bundle, and the
- * rest could still be committed; so a barrier comes first, and the commit only when no error did.
+ * Sends meters, opens a bundle and fills it. A message that the switch refuses is left out of the
+ * bundle, and the rest could still be committed; so a barrier comes first, and the commit only when
+ * no error did.
  */
 static void start_bundle(struct flow_sync *sync)
 {
@@ -179,6 +248,8 @@ static void start_bundle(struct flow_sync *sync)
 	sync->bundle_id++;
 	sync->sent_seq = sync->want_seq;
 	sync->refused = (struct error){ 0 };
+	sync->meters_sent = meter_set_send(sync->meters, &requests) > 0;
+	send_list(sync, &requests);
 	flow_set_send(sync->set, &requests);
 	send_bundle_control(sync, OFPBCT_OPEN_REQUEST);
 	LIST_FOR_EACH_POP(request, list_node, &requests)
@@ -207,11 +278,18 @@ static void bundle_refused(struct flow_sync *sync)
 	sync->send_after = time_msec() + REFUSED_MSEC;
 	flow_set_sent_done(sync->set, 0);
 	sync->phase = PHASE_IDLE;
+	if (sync->meters_sent)
+		start_dump(sync, DUMP_AGAIN);
 }
 
 static void bundle_committed(struct flow_sync *sync)
 {
+	struct ovs_list requests = OVS_LIST_INITIALIZER(&requests);
+
 	flow_set_sent_done(sync->set, 1);
+	meter_set_sent_done(sync->meters, &requests);
+	send_list(sync, &requests);
+	sync->meters_sent = false;
 	sync->done_seq = sync->sent_seq;
 	sync->phase = PHASE_IDLE;
 }
@@ -253,16 +331,40 @@ static void on_error(struct flow_sync *sync, const struct ofp_header *header)
 /* What was asked for while the dump came in differs, too, and is nobody else's doing. */
 static void count_mended(struct flow_sync *sync)
 {
-	size_t differences = flow_set_differences(sync->set);
+	size_t found = differences(sync);
 	char *one;
 
-	if (differences == 0 || sync->dump_seq != sync->want_seq)
+	if (found == 0 || sync->dump_seq != sync->want_seq)
 		return;
-	one = flow_set_describe(sync->set);
-	log_warning("%zu flows of the bridge are not as netd made them, and are mended; one: %s",
-		differences, one);
+	one = flow_set_differences(sync->set) ? flow_set_describe(sync->set)
+					      : meter_set_describe(sync->meters);
+	log_warning("%zu flows or meters of the bridge are not as netd made them, and are mended; "
+		    "one: %s",
+		found, one);
 	free(one);
-	sync->mended += differences;
+	sync->mended += found;
+}
+
+static void on_meters(struct flow_sync *sync, struct ofpbuf *message)
+{
+	const struct ofp_header *header = message->data;
+	struct ofputil_meter_config config;
+	struct ofpbuf bands;
+
+	if (sync->phase != PHASE_DUMPING || header->xid != sync->meters_xid)
+		return;
+	ofpbuf_init(&bands, 64);
+	while (ofputil_decode_meter_config(message, &config, &bands) == 0)
+		meter_set_have(sync->meters, &config);
+	ofpbuf_uninit(&bands);
+}
+
+static void on_meter_features(struct flow_sync *sync, const struct ofp_header *header)
+{
+	struct ofputil_meter_features features;
+
+	ofputil_decode_meter_features(header, &features);
+	sync->meters_max = features.band_types & 1u << OFPMBT13_DROP ? features.max_meters : 0;
 }
 
 static void on_dump(struct flow_sync *sync, struct ofpbuf *message)
@@ -282,9 +384,9 @@ static void on_dump(struct flow_sync *sync, struct ofpbuf *message)
 		return;
 	sync->phase = PHASE_IDLE;
 	sync->check_at = time_msec() + FLOW_CHECK_MSEC;
-	if (sync->checking)
+	if (sync->dump == DUMP_CHECK)
 		count_mended(sync);
-	else
+	else if (sync->dump == DUMP_FIRST)
 		sync->count_repairs = true;
 }
 
@@ -299,6 +401,10 @@ static void on_message(struct flow_sync *sync, struct ofpbuf *message)
 		send_message(sync, ofputil_encode_echo_reply(header));
 	else if (type == OFPTYPE_FLOW_STATS_REPLY)
 		on_dump(sync, message);
+	else if (type == OFPTYPE_METER_CONFIG_STATS_REPLY)
+		on_meters(sync, message);
+	else if (type == OFPTYPE_METER_FEATURES_STATS_REPLY)
+		on_meter_features(sync, header);
 	else if (type == OFPTYPE_BARRIER_REPLY)
 		on_barrier(sync, header);
 	else if (type == OFPTYPE_BUNDLE_CONTROL)
@@ -314,6 +420,8 @@ static void connect_again(struct flow_sync *sync)
 	if (sync->phase != PHASE_DOWN) {
 		sync->phase = PHASE_DOWN;
 		flow_set_forget(sync->set);
+		meter_set_forget(sync->meters);
+		sync->meters_max = 0;
 		sync->done_seq = 0;
 		sync->refused_seq = 0;
 		sync->retry_at = 0;
@@ -330,13 +438,13 @@ static void connect_again(struct flow_sync *sync)
 /* Sends what differs, when it may. With nothing to send all that is wanted is in place. */
 static void send_differences(struct flow_sync *sync)
 {
-	size_t differences = flow_set_differences(sync->set);
+	size_t found = differences(sync);
 
 	if (sync->count_repairs) {
-		sync->repaired = differences;
+		sync->repaired = found;
 		sync->count_repairs = false;
 	}
-	if (differences == 0)
+	if (found == 0)
 		sync->done_seq = sync->want_seq;
 	else if (time_msec() >= sync->send_after)
 		start_bundle(sync);
@@ -355,8 +463,7 @@ void flow_sync_run(struct flow_sync *sync, int hold)
 		sync->connection != rconn_get_connection_seqno(sync->rconn)) {
 		sync->connection = rconn_get_connection_seqno(sync->rconn);
 		sync->done_seq = 0;
-		sync->checking = false;
-		start_dump(sync);
+		start_dump(sync, DUMP_FIRST);
 	}
 	for (int i = 0; i < RECEIVE_MAX; i++) {
 		struct ofpbuf *message = rconn_recv(sync->rconn);
@@ -370,10 +477,8 @@ void flow_sync_run(struct flow_sync *sync, int hold)
 		send_differences(sync);
 #ifndef BULKHEAD_WEAK_FLOW_CHECK
 	if (sync->phase == PHASE_IDLE && !hold && time_msec() >= sync->check_at &&
-		flow_set_differences(sync->set) == 0) {
-		sync->checking = true;
-		start_dump(sync);
-	}
+		differences(sync) == 0)
+		start_dump(sync, DUMP_CHECK);
 #endif
 }
 
@@ -383,7 +488,7 @@ void flow_sync_wait(struct flow_sync *sync)
 	rconn_recv_wait(sync->rconn);
 	if (sync->phase == PHASE_DOWN)
 		poll_timer_wait_until(sync->retry_at);
-	else if (sync->phase == PHASE_IDLE && !sync->held && flow_set_differences(sync->set) > 0)
+	else if (sync->phase == PHASE_IDLE && !sync->held && differences(sync) > 0)
 		poll_timer_wait_until(sync->send_after);
 	else if (sync->phase == PHASE_IDLE && !sync->held)
 		poll_timer_wait_until(sync->check_at);

@@ -2,7 +2,7 @@
  * Keeps the bridge's flows equal to those wanted, over an OpenFlow 1.5 connection that comes back
  * by itself. On every connection, and then again and again, it dumps what the switch holds and
  * sends exactly the difference, as every later change, in one bundle: the switch takes all of it or
- * nothing. Never blocks.
+ * nothing. Meters go the same way, around the bundle (meter_set.h). Never blocks.
  */
 #ifndef NETPLUGIN_FLOW_SYNC_H
 #define NETPLUGIN_FLOW_SYNC_H
@@ -12,6 +12,7 @@
 
 #include "lib/error.h"
 #include "netplugin/flows.h"
+#include "netplugin/meter_set.h"
 
 #define FLOW_CHECK_MSEC 5000
 
@@ -27,6 +28,17 @@ void flow_sync_free(struct flow_sync *sync);
  */
 int flow_sync_want(struct flow_sync *sync, uint64_t cookie, const struct flow_list *list,
 	uint64_t *ret_seq, struct error *err);
+
+/*
+ * Wants 'meter' as number 'id' (NULL: none of that number); numbered like a change of flows. To be
+ * called in the same round as flow_sync_want() for the flows that name it.
+ */
+void flow_sync_want_meter(
+	struct flow_sync *sync, uint32_t id, const struct meter *meter, uint64_t *ret_seq);
+
+/* Whether the switch has meters at all, and 'more' beyond those wanted. ERR_UNSUPPORTED,
+ * ERR_EXHAUSTED. */
+int flow_sync_meters_left(const struct flow_sync *sync, size_t more, struct error *err);
 
 enum flow_state {
 	FLOW_PENDING,
@@ -50,12 +62,14 @@ uint64_t flow_sync_wanted(const struct flow_sync *sync);
 /* 0 when connected and all that was ever wanted is in place, else -1 with the reason. */
 int flow_sync_ready(const struct flow_sync *sync, struct error *err);
 
-/* Flows that a connection's first dump lacked or had too many: 0 after a clean restart. */
+/* Flows and meters that a connection's first dump lacked or had too many: 0 after a clean restart.
+ */
 size_t flow_sync_repaired(const struct flow_sync *sync);
 
 /*
- * The switch is asked again every FLOW_CHECK_MSEC. How many flows were found that somebody else
- * had added, taken away or changed meanwhile; each was mended in one bundle with the others.
+ * The switch is asked again every FLOW_CHECK_MSEC. How many flows and meters were found that
+ * somebody else had added, taken away or changed meanwhile; each was mended in one bundle with the
+ * others.
  */
 uint64_t flow_sync_mended(const struct flow_sync *sync);
 
