@@ -35,6 +35,11 @@ static const struct rule rules[] = {
 	{ "secrets", "create", ROLE_EDIT },
 	{ "secrets", "update", ROLE_EDIT },
 	{ "secrets", "delete", ROLE_EDIT },
+	{ "networkpolicies", "get", ROLE_VIEW | ROLE_EDIT },
+	{ "networkpolicies", "list", ROLE_VIEW | ROLE_EDIT },
+	{ "networkpolicies", "create", ROLE_EDIT },
+	{ "networkpolicies", "update", ROLE_EDIT },
+	{ "networkpolicies", "delete", ROLE_EDIT },
 	{ "resourcequotas", "get", ROLE_VIEW | ROLE_EDIT }, /* set by the node's administrators */
 	{ "resourcequotas", "list", ROLE_VIEW | ROLE_EDIT },
 };

@@ -2,7 +2,7 @@
  * Who may do what: the groups in a client certificate decide. There are no stored roles yet.
  *
  *   system:masters                everything
- *   bulkhead:project:<p>:edit     pods, logs, exec and secrets of project <p>
+ *   bulkhead:project:<p>:edit     pods, logs, exec, secrets and network policies of project <p>
  *   bulkhead:project:<p>:view     the same, only looking (no exec)
  */
 #ifndef AUTH_RBAC_H
@@ -27,8 +27,8 @@ struct principal {
 };
 
 /*
- * Verbs: get list watch create update delete. Resources: pods pods/log pods/exec secrets projects
- * nodes images; reviewing a pod is create of pods/review. 'project' is NULL for what belongs to
+ * Verbs: get list watch create update delete. Resources: pods pods/log pods/exec secrets
+ * networkpolicies projects nodes images; reviewing a pod is create of pods/review. 'project' is NULL for what belongs to
  * none (projects, nodes, images) and for all projects at once.
  *
  * -1 with ERR_DENIED: user "x" may not create pods in project "red". The text is the same whether

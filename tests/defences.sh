@@ -18,6 +18,9 @@ TLS         | nodeagent/api/tls      | bulkhead-api   | bats --formatter tap -f 
 GUARD       | netplugin/main         | bulkhead-netd  | $B/tests/priv/net/test_isolation
 SPOOF       | netplugin/flows        | bulkhead-netd  | $B/tests/priv/net/test_isolation
 TENANCY     | netplugin/flows        | bulkhead-netd  | $B/tests/priv/net/test_isolation
+POLICY      | netplugin/policy       | bulkhead-netd  | $B/tests/priv/net/test_policy
+MIDSTREAM   | netplugin/policy       | bulkhead-netd  | $B/tests/priv/net/test_policy
+POLICY_HOLD | netplugin/main         | bulkhead-netd  | $B/tests/priv/net/test_policy
 FLOW_CHECK  | netplugin/flow_sync    | bulkhead-netd  | $B/tests/priv/net/test_life
 CNI_PEER    | netplugin/cni          | bulkhead-netd  | $B/tests/priv/net/test_cni_socket
 RELEASED    | nodeagent/cluster/move | bulkhead-clusterd | $B/tests/priv/cluster/test_changes

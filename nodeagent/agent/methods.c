@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "proto/k8s_policy.h"
 
 /* ---- what requests are about --------------------------------------------------------------- */
 
@@ -65,6 +66,16 @@ static void put_quota(const ProtobufCMessage *request, struct method_target *ret
 	ret->name = q ? q->name : "";
 }
 
+static void apply_network_policy(const ProtobufCMessage *request, struct method_target *ret)
+{
+	const K8sNetworkPolicy *policy =
+		((const Bulkhead__V1__ApplyNetworkPolicyRequest *)request)->policy;
+	const K8sObjectMeta *meta = policy ? policy->metadata : NULL;
+
+	ret->project = meta ? or_empty(meta->namespace_) : "";
+	ret->name = meta ? or_empty(meta->name) : "";
+}
+
 TARGET(list_pods, Bulkhead__V1__ListPodsRequest, r->all_projects ? NULL : r->project, r->name)
 TARGET(delete_pod, Bulkhead__V1__DeletePodRequest, r->project, r->name)
 TARGET(describe_pod, Bulkhead__V1__DescribePodRequest, r->project, r->name)
@@ -75,6 +86,9 @@ TARGET(list_secrets, Bulkhead__V1__ListSecretsRequest, r->all_projects ? NULL : 
 TARGET(delete_secret, Bulkhead__V1__DeleteSecretRequest, r->project, r->name)
 TARGET(list_quotas, Bulkhead__V1__ListQuotasRequest, r->all_projects ? NULL : r->project, r->name)
 TARGET(delete_quota, Bulkhead__V1__DeleteQuotaRequest, r->project, r->name)
+TARGET(list_network_policies, Bulkhead__V1__ListNetworkPoliciesRequest,
+	r->all_projects ? NULL : r->project, r->name)
+TARGET(delete_network_policy, Bulkhead__V1__DeleteNetworkPolicyRequest, r->project, r->name)
 TARGET(create_project, Bulkhead__V1__CreateProjectRequest, NULL, r->name)
 TARGET(list_projects, Bulkhead__V1__ListProjectsRequest, NULL, r->name)
 TARGET(delete_project, Bulkhead__V1__DeleteProjectRequest, NULL, r->name)
@@ -125,6 +139,12 @@ static const struct method methods[] = {
 		method_list_quotas),
 	ROW("DeleteQuota", delete_quota, "delete", "resourcequotas", delete_quota, false,
 		method_delete_quota),
+	ROW("ApplyNetworkPolicy", apply_network_policy, "create", "networkpolicies",
+		apply_network_policy, false, method_apply_network_policy),
+	ROW("ListNetworkPolicies", list_network_policies, "list", "networkpolicies",
+		list_network_policies, false, method_list_network_policies),
+	ROW("DeleteNetworkPolicy", delete_network_policy, "delete", "networkpolicies",
+		delete_network_policy, false, method_delete_network_policy),
 	ROW("ListNodes", list_nodes, "list", "nodes", list_nodes, true, method_list_nodes),
 	ROW("JoinNode", join_node, "create", "nodes", join_node, false, method_join_node),
 	ROW("DeleteNode", delete_node, "delete", "nodes", delete_node, false, method_delete_node),

@@ -6,11 +6,14 @@
 
 #include "auth/pod_edit.h"
 #include "auth/pod_view.h"
-#include "lib/cleanup.h"
+#include "lib/log.h"
 #include "nodeagent/agent/agent.h"
 #include "nodeagent/agent/cluster.h"
+#include "nodeagent/agent/daemon.h"
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/pods.h"
+
+#define FRAME_BYTES (1u << 20) /* of policies; pods and projects come beside */
 
 static int label_add(Bulkhead__V1__NetLabel ***list, size_t *n, const char *key, const char *value,
 	struct error *err)
@@ -94,8 +97,8 @@ static int others_add(
 	return 0;
 }
 
-int net_policies_message(
-	const struct agent *agent, Bulkhead__V1__NetPolicies **ret, struct error *err)
+/* All of it; without policies there is nothing else in it. */
+static int collect(const struct agent *agent, Bulkhead__V1__NetPolicies **ret, struct error *err)
 {
 	Bulkhead__V1__NetPolicies *message = malloc(sizeof(*message));
 
@@ -119,7 +122,8 @@ static void hash_append(ProtobufCBuffer *buffer, size_t len, const uint8_t *data
 		*hash = (*hash ^ data[i]) * UINT64_C(0x100000001b3);
 }
 
-uint64_t net_policies_hash(const Bulkhead__V1__NetPolicies *message)
+/* Tells one such message from another (FNV-1a of what is sent); never 0. */
+static uint64_t hash_of(const Bulkhead__V1__NetPolicies *message)
 {
 	struct {
 		ProtobufCBuffer buffer;
@@ -128,4 +132,64 @@ uint64_t net_policies_hash(const Bulkhead__V1__NetPolicies *message)
 
 	protobuf_c_message_pack_to_buffer(&message->base, &sink.buffer);
 	return sink.hash | 1;
+}
+
+/* In as many frames as it takes; pods and projects come with the last. */
+static int send_parts(const Bulkhead__V1__NetPolicies *all, struct daemon *daemon, uint32_t *serial,
+	struct error *err)
+{
+	Bulkhead__V1__NetPolicies part = BULKHEAD__V1__NET_POLICIES__INIT;
+	size_t at = 0;
+
+	do {
+		size_t size = 0;
+
+		part.policies = all->policies + at;
+		part.n_policies = 0;
+		while (at < all->n_policies && size < FRAME_BYTES) {
+			size += all->policies[at++].len;
+			part.n_policies++;
+		}
+		part.more = at < all->n_policies;
+		if (!part.more) {
+			part.pods = all->pods;
+			part.n_pods = all->n_pods;
+			part.projects = all->projects;
+			part.n_projects = all->n_projects;
+		}
+		if (daemon_send(daemon, IPC_NET_POLICIES, &part.base, NULL, 0, serial, err) < 0)
+			return -1;
+		part.part++;
+	} while (part.more);
+	return 0;
+}
+
+int net_policies_tell(struct net_policies_told *told, const struct agent *agent,
+	struct daemon *daemon, struct error *err)
+{
+	Bulkhead__V1__NetPolicies *message;
+	uint64_t hash;
+	int r = 0;
+
+	if (collect(agent, &message, err) < 0)
+		return -1;
+	hash = hash_of(message);
+	if (hash != told->hash)
+		r = send_parts(message, daemon, &told->serial, err);
+	if (r == 0)
+		told->hash = hash;
+	bulkhead__v1__net_policies__free_unpacked(message, NULL);
+	return r;
+}
+
+void net_policies_answered(
+	struct net_policies_told *told, uint32_t reply_to, const Bulkhead__V1__NetPoliciesSet *set)
+{
+	struct error why = { 0 };
+
+	if (!told->serial || told->serial != reply_to)
+		return;
+	told->serial = 0;
+	if (ipc_error_unpack(set->error, &why) < 0)
+		log_warning("the network policies are not as they should be: %s", why.text);
 }

@@ -9,18 +9,26 @@
 #include "lib/error.h"
 
 struct agent;
+struct daemon;
 
 /* The label that every project has, as every namespace of Kubernetes: its name. */
 #define PROJECT_NAME_LABEL "kubernetes.io/metadata.name"
 
-/*
- * As it is now; without policies there is nothing else in it. The caller frees *ret with
- * bulkhead__v1__net_policies__free_unpacked(). Errors: ERR_EXHAUSTED.
- */
-int net_policies_message(
-	const struct agent *agent, Bulkhead__V1__NetPolicies **ret, struct error *err);
+/* What netd was told on one connection; zeroed at its start. */
+struct net_policies_told {
+	uint32_t serial; /* of the last part, until it is answered; 0: of none */
+	uint64_t hash;   /* of all of it; 0: nothing yet */
+};
 
-/* Tells one such message from another (FNV-1a of what is sent); never 0. */
-uint64_t net_policies_hash(const Bulkhead__V1__NetPolicies *message);
+/*
+ * Tells it what is so now, unless it was told the same. Errors: ERR_EXHAUSTED, and what
+ * daemon_send() says; then it is to be told again.
+ */
+int net_policies_tell(struct net_policies_told *told, const struct agent *agent,
+	struct daemon *daemon, struct error *err);
+
+/* netd's answer, which is logged when it is none of success. */
+void net_policies_answered(
+	struct net_policies_told *told, uint32_t reply_to, const Bulkhead__V1__NetPoliciesSet *set);
 
 #endif

@@ -20,8 +20,7 @@
 #include "nodeagent/agent/pending.h"
 #include "nodeagent/agent/pods.h"
 
-#define SYNC_RETRY_USEC      UINT64_C(1000000)
-#define POLICIES_FRAME_BYTES (1u << 20) /* of policies; pods and projects come beside */
+#define SYNC_RETRY_USEC UINT64_C(1000000)
 
 struct netd {
 	struct agent *agent;
@@ -42,11 +41,7 @@ struct netd {
 		int64_t epoch;     /* up to which the switch has it */
 	} projects;
 	uint64_t peers; /* net_peers_hash() of what was sent last; 0: nothing on this connection */
-	struct {
-		uint32_t serial; /* of the NET_POLICIES under way; 0: none */
-		uint64_t hash;   /* net_policies_hash() of what was sent last; 0: nothing on this
-				    connection */
-	} policies;
+	struct net_policies_told policies; /* on this connection */
 	struct pending_list requests;
 };
 
@@ -134,54 +129,6 @@ static void peers_kick(struct netd *netd)
 
 /* ---- NET_POLICIES -------------------------------------------------------------------------- */
 
-/* In as many frames as it takes; pods and projects come with the last. */
-static int policies_send_parts(
-	struct netd *netd, const Bulkhead__V1__NetPolicies *all, struct error *err)
-{
-	Bulkhead__V1__NetPolicies part = BULKHEAD__V1__NET_POLICIES__INIT;
-	size_t at = 0;
-
-	do {
-		size_t size = 0;
-
-		part.policies = all->policies + at;
-		part.n_policies = 0;
-		while (at < all->n_policies && size < POLICIES_FRAME_BYTES) {
-			size += all->policies[at++].len;
-			part.n_policies++;
-		}
-		part.more = at < all->n_policies;
-		if (!part.more) {
-			part.pods = all->pods;
-			part.n_pods = all->n_pods;
-			part.projects = all->projects;
-			part.n_projects = all->n_projects;
-		}
-		if (daemon_send(netd->daemon, IPC_NET_POLICIES, &part.base, NULL, 0,
-			    &netd->policies.serial, err) < 0)
-			return -1;
-		part.part++;
-	} while (part.more);
-	return 0;
-}
-
-static int policies_send(struct netd *netd, struct error *err)
-{
-	Bulkhead__V1__NetPolicies *message;
-	uint64_t hash;
-	int r = 0;
-
-	if (net_policies_message(netd->agent, &message, err) < 0)
-		return -1;
-	hash = net_policies_hash(message);
-	if (hash != netd->policies.hash)
-		r = policies_send_parts(netd, message, err);
-	if (r == 0)
-		netd->policies.hash = hash;
-	bulkhead__v1__net_policies__free_unpacked(message, NULL);
-	return r;
-}
-
 /* netd writes nothing before it was told them, and is told of no pod before. 'err' may be NULL. */
 static int policies_kick(struct netd *netd, struct error *err)
 {
@@ -189,22 +136,13 @@ static int policies_kick(struct netd *netd, struct error *err)
 
 	if (!netd->state || !daemon_running(netd->daemon) || !cluster_known(netd->agent->cluster))
 		return 0;
-	if (policies_send(netd, &why) == 0)
+	if (net_policies_tell(&netd->policies, netd->agent, netd->daemon, &why) == 0)
 		return 0;
 	log_error("cannot tell netd the network policies: %s", why.text);
 	sync_later(netd);
 	if (err)
 		*err = why;
 	return -1;
-}
-
-static void on_policies_set(struct netd *netd, const Bulkhead__V1__NetPoliciesSet *set)
-{
-	struct error why = { 0 };
-
-	netd->policies.serial = 0;
-	if (ipc_error_unpack(set->error, &why) < 0)
-		log_warning("the network policies are not as they should be: %s", why.text);
 }
 
 void netd_cluster_kick(struct netd *netd)
@@ -360,8 +298,8 @@ static int on_frame(
 		return 0;
 	}
 	if (frame->type == IPC_NET_POLICIES_SET) {
-		if (netd->policies.serial && frame->reply_to == netd->policies.serial)
-			on_policies_set(netd, (const Bulkhead__V1__NetPoliciesSet *)message);
+		net_policies_answered(&netd->policies, frame->reply_to,
+			(const Bulkhead__V1__NetPoliciesSet *)message);
 		return 0;
 	}
 	if (netd->syncing && frame->reply_to == netd->sync)
@@ -381,8 +319,7 @@ static void on_lost(void *user, const struct error *err)
 	netd->projects.serial = 0;
 	netd->projects.networks = 0;
 	netd->peers = 0;
-	netd->policies.serial = 0;
-	netd->policies.hash = 0;
+	netd->policies = (struct net_policies_told){ 0 };
 	if (netd->state)
 		netd->state->ready = false;
 	while ((request = (struct request *)pending_take_any(&netd->requests))) {

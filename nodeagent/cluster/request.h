@@ -5,6 +5,7 @@
 #ifndef NODEAGENT_CLUSTER_REQUEST_H
 #define NODEAGENT_CLUSTER_REQUEST_H
 
+#include "auth/policy.h"
 #include "auth/project.h"
 #include "bulkhead/v1/ipc.pb-c.h"
 #include "lib/error.h"
@@ -17,7 +18,6 @@
 #define NODE_ADDRESS_MAX    253
 #define OBJECT_NAME_SIZE    254 /* RFC 1123 subdomain and its NUL */
 #define MOVE_PROJECTS_MAX   1000
-#define POLICY_SIZE_MAX     16384 /* bytes of a packed NetworkPolicy */
 
 enum request_kind {
 	REQUEST_CREATE_PROJECT,

@@ -8,11 +8,8 @@
 #include "nodeagent/ctl/print.h"
 #include "proto/encode.h"
 
-/* A pod without a namespace goes to -n; one with another than -n is a contradiction. */
-static int settle_project(struct ctl *ctl, K8sPod *pod, struct error *err)
+int ctl_settle_project(struct ctl *ctl, K8sObjectMeta *meta, struct error *err)
 {
-	K8sObjectMeta *meta = pod->metadata;
-
 	if (!meta)
 		return error_set(
 			err, ERR_INVALID, 0, "metadata: required; give at least metadata.name");
@@ -63,7 +60,7 @@ static int apply_pod(struct ctl *ctl, K8sPod *pod, void *user, struct error *err
 	cleanup_message ProtobufCMessage *response = NULL;
 
 	(void)user;
-	if (ctl_connect(ctl, err) < 0 || settle_project(ctl, pod, err) < 0)
+	if (ctl_connect(ctl, err) < 0 || ctl_settle_project(ctl, pod->metadata, err) < 0)
 		return -1;
 	request.pod = pod;
 	request.dry_run = ctl->args->dry_run != NULL;
@@ -75,6 +72,8 @@ static int apply_pod(struct ctl *ctl, K8sPod *pod, void *user, struct error *err
 
 int ctl_apply(struct ctl *ctl, struct error *err)
 {
+	static const struct ctl_each each = { apply_pod, ctl_policy_apply };
+
 	if (ctl->args->dry_run && strcmp(ctl->args->dry_run, "server") != 0)
 		return error_set(err, ERR_INVALID, 0,
 			"--dry-run takes 'server'; to judge a manifest without a node use "
@@ -83,5 +82,5 @@ int ctl_apply(struct ctl *ctl, struct error *err)
 		return error_set(err, ERR_INVALID, 0, "apply's -o takes json, yaml or name");
 	if (print_check_output(ctl->args->output, err) < 0)
 		return -1;
-	return ctl_each_pod(ctl, apply_pod, NULL, err);
+	return ctl_each_object(ctl, &each, NULL, err);
 }

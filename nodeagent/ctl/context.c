@@ -98,6 +98,9 @@ int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct
 		{ "quota", CTL_QUOTAS },
 		{ "resourcequotas", CTL_QUOTAS },
 		{ "resourcequota", CTL_QUOTAS },
+		{ "networkpolicies", CTL_POLICIES },
+		{ "networkpolicy", CTL_POLICIES },
+		{ "netpol", CTL_POLICIES },
 		{ "images", CTL_IMAGES },
 		{ "image", CTL_IMAGES },
 	};
@@ -112,8 +115,8 @@ int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct
 		}
 	}
 	return error_set(err, ERR_INVALID, 0,
-		"'%s' is no kind of object; there are pods, projects, nodes, secrets, quotas and "
-		"images",
+		"'%s' is no kind of object; there are pods, projects, nodes, secrets, quotas, "
+		"networkpolicies and images",
 		word);
 }
 

@@ -8,6 +8,7 @@
 #include "nodeagent/ctl/args.h"
 #include "nodeagent/ctl/client.h"
 #include "proto/k8s.h"
+#include "proto/k8s_policy.h"
 
 /* Exit codes; exec returns the remote command's own. */
 #define CTL_OK      0
@@ -43,7 +44,15 @@ static inline void cleanup_message_fn(void *p)
  * What kind of object a word names ("pods", "po", "pod/web" sets *ret_name). Errors: ERR_INVALID
  * lists the kinds.
  */
-enum ctl_kind { CTL_PODS, CTL_PROJECTS, CTL_NODES, CTL_SECRETS, CTL_IMAGES, CTL_QUOTAS };
+enum ctl_kind {
+	CTL_PODS,
+	CTL_PROJECTS,
+	CTL_NODES,
+	CTL_SECRETS,
+	CTL_IMAGES,
+	CTL_QUOTAS,
+	CTL_POLICIES
+};
 int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct error *err);
 
 /*
@@ -58,11 +67,20 @@ struct ctl_names {
 int ctl_names(const struct args *args, struct ctl_names *ret, struct error *err);
 
 /*
- * Calls 'each' for every Pod in the -f files, in order; of a folder its *.yaml, *.yml and *.json by
- * name. Stops at the first failure.
+ * Calls one of 'each' for every object in the -f files, in order; of a folder its *.yaml, *.yml and
+ * *.json by name. Stops at the first failure. Without 'policy' there may be pods alone.
  */
 typedef int (*ctl_pod_fn)(struct ctl *ctl, K8sPod *pod, void *user, struct error *err);
-int ctl_each_pod(struct ctl *ctl, ctl_pod_fn each, void *user, struct error *err);
+typedef int (*ctl_policy_fn)(
+	struct ctl *ctl, K8sNetworkPolicy *policy, void *user, struct error *err);
+struct ctl_each {
+	ctl_pod_fn pod;
+	ctl_policy_fn policy;
+};
+int ctl_each_object(struct ctl *ctl, const struct ctl_each *each, void *user, struct error *err);
+
+/* Of an object that may have no namespace: it gets -n's; one with another is a contradiction. */
+int ctl_settle_project(struct ctl *ctl, K8sObjectMeta *meta, struct error *err);
 
 /*
  * The commands: an exit code, or -1 with 'err' set (main prints it and exits 1).
@@ -77,6 +95,14 @@ int ctl_create_quota(struct ctl *ctl, struct error *err);
 int ctl_quotas_list(struct ctl *ctl, ProtobufCMessage **ret, struct error *err);
 int ctl_quota_describe(struct ctl *ctl, const char *name, struct error *err);
 int ctl_quota_delete(struct ctl *ctl, const char *name, struct error *err);
+
+/* policy.c: what apply, get, describe and delete do with network policies. */
+int ctl_policy_apply(struct ctl *ctl, K8sNetworkPolicy *policy, void *user, struct error *err);
+int ctl_policies_list(struct ctl *ctl, ProtobufCMessage **ret, struct error *err);
+int ctl_policy_describe(struct ctl *ctl, const char *name, struct error *err);
+int ctl_policy_delete(struct ctl *ctl, const char *project, const char *name, struct error *err);
+/* "app=db,tier in (a,b)", "<none>" for one that selects all; cut to 'size'. */
+void ctl_policy_selector(const K8sLabelSelector *selector, char *buf, size_t size);
 int ctl_get(struct ctl *ctl, struct error *err);
 int ctl_describe(struct ctl *ctl, struct error *err);
 int ctl_drift(struct ctl *ctl, struct error *err);

@@ -225,6 +225,9 @@ static int delete_one(
 	case CTL_SECRETS:
 		status = delete_secret(ctl, name, err);
 		break;
+	case CTL_POLICIES:
+		status = ctl_policy_delete(ctl, ctl_project(ctl), name, err);
+		break;
 	case CTL_QUOTAS:
 		status = ctl_quota_delete(ctl, name, err);
 		break;
@@ -254,6 +257,20 @@ static int delete_from_file(struct ctl *ctl, K8sPod *pod, void *user, struct err
 		return -1;
 	}
 	return 0;
+}
+
+static int delete_policy_from_file(
+	struct ctl *ctl, K8sNetworkPolicy *policy, void *user, struct error *err)
+{
+	const K8sObjectMeta *meta = policy->metadata;
+	int r;
+
+	(void)user;
+	if (!meta || !meta->name)
+		return error_set(err, ERR_INVALID, 0, "metadata.name: required to delete");
+	r = ctl_policy_delete(
+		ctl, meta->namespace_ ? meta->namespace_ : ctl_project(ctl), meta->name, err);
+	return r < 0 && err->code == ERR_NOT_FOUND && ctl->args->ignore_not_found ? 0 : r;
 }
 
 static int delete_all_pods(struct ctl *ctl, struct ending *e, struct error *err)
@@ -327,6 +344,7 @@ static int delete_words(struct ctl *ctl, struct ending *e, struct error *err)
 
 int ctl_delete(struct ctl *ctl, struct error *err)
 {
+	static const struct ctl_each each = { delete_from_file, delete_policy_from_file };
 	const struct args *args = ctl->args;
 	struct ending e = { 0 };
 	int r;
@@ -339,8 +357,7 @@ int ctl_delete(struct ctl *ctl, struct error *err)
 			"--now, --force and --grace-period contradict: give one of them");
 	if (ctl_connect(ctl, err) < 0)
 		return -1;
-	r = args->files.len ? ctl_each_pod(ctl, delete_from_file, &e, err)
-			    : delete_words(ctl, &e, err);
+	r = args->files.len ? ctl_each_object(ctl, &each, &e, err) : delete_words(ctl, &e, err);
 	if (r == 0)
 		r = ending_wait(ctl, &e, err);
 	ending_done(&e);

@@ -204,24 +204,35 @@ static int describe_pod(struct ctl *ctl, const char *name, struct error *err)
 	return 0;
 }
 
+static int describe_one(struct ctl *ctl, enum ctl_kind kind, const char *name, struct error *err)
+{
+	if (kind == CTL_PODS)
+		return describe_pod(ctl, name, err);
+	if (kind == CTL_QUOTAS)
+		return ctl_quota_describe(ctl, name, err);
+	return ctl_policy_describe(ctl, name, err);
+}
+
 int ctl_describe(struct ctl *ctl, struct error *err)
 {
 	struct ctl_names names;
 
 	if (ctl_names(ctl->args, &names, err) < 0 || ctl_connect(ctl, err) < 0)
 		return -1;
-	if (names.kind != CTL_PODS && names.kind != CTL_QUOTAS)
+	if (names.kind != CTL_PODS && names.kind != CTL_QUOTAS && names.kind != CTL_POLICIES)
 		return error_set(err, ERR_UNSUPPORTED, 0,
-			"describe shows pods and quotas; for others use 'get %s -o yaml'",
+			"describe shows pods, quotas and network policies; for others use 'get %s "
+			"-o yaml'",
 			ctl->args->words[1]);
 	if (names.len == 0)
 		return error_set(err, ERR_INVALID, 0, "describe which %s? give its name",
-			names.kind == CTL_PODS ? "pod" : "quota");
+			names.kind == CTL_PODS     ? "pod"
+			: names.kind == CTL_QUOTAS ? "quota"
+						   : "network policy");
 	for (size_t i = 0; i < names.len; i++) {
 		if (i)
 			putchar('\n');
-		if ((names.kind == CTL_PODS ? describe_pod(ctl, names.items[i], err)
-					    : ctl_quota_describe(ctl, names.items[i], err)) < 0)
+		if (describe_one(ctl, names.kind, names.items[i], err) < 0)
 			return -1;
 	}
 	return 0;

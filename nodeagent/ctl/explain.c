@@ -120,6 +120,7 @@ static int not_judged(struct error *err)
 int ctl_explain(struct ctl *ctl, struct error *err)
 {
 	const struct args *args = ctl->args;
+	const struct ctl_each each = { .pod = args->policy ? judge_offline : judge_online };
 	int denied = 0;
 
 	if (!args->policy == !args->project)
@@ -129,7 +130,7 @@ int ctl_explain(struct ctl *ctl, struct error *err)
 	if (args->output && !wants_json(args))
 		return error_set(err, ERR_INVALID, 0, "explain prints text or -o json, not '%s'",
 			args->output);
-	if (ctl_each_pod(ctl, args->policy ? judge_offline : judge_online, &denied, err) < 0)
+	if (ctl_each_object(ctl, &each, &denied, err) < 0)
 		return not_judged(err);
 	return denied ? CTL_FAILED : CTL_OK;
 }

@@ -25,7 +25,10 @@ const char *get_age(int64_t created_at, char *buf)
 int get_print_objects(const struct args *args, const ProtobufCMessage *const *objects, size_t n,
 	bool single, const char *kind, struct error *err)
 {
-	const char *version = strcmp(kind, "Pod") == 0 ? "v1" : "bulkhead/v1";
+	const char *version = strcmp(kind, "Pod") == 0 ? "v1"
+			      : strcmp(kind, K8S_NETWORK_POLICY_KIND) == 0
+				      ? K8S_NETWORK_POLICY_VERSION
+				      : "bulkhead/v1";
 	cleanup_free char *text = NULL;
 	int status;
 
@@ -215,6 +218,29 @@ static void quota_row(const ProtobufCMessage *m, char (*cells)[GET_CELL_SIZE])
 	}
 }
 
+static const char *policy_name(const ProtobufCMessage *m)
+{
+	return ((const K8sNetworkPolicy *)m)->metadata->name;
+}
+
+static void policy_row(const ProtobufCMessage *m, char (*cells)[GET_CELL_SIZE])
+{
+	const K8sNetworkPolicy *p = (const K8sNetworkPolicy *)m;
+	const K8sTime *created = p->metadata->creationtimestamp;
+	char age[PRINT_AGE_SIZE];
+	size_t size = 0;
+
+	snprintf(cells[0], GET_CELL_SIZE, "%s", p->metadata->name);
+	ctl_policy_selector(p->spec ? p->spec->podselector : NULL, cells[1], GET_CELL_SIZE);
+	cells[2][0] = '\0';
+	for (size_t i = 0; p->spec && i < p->spec->n_policytypes && size < GET_CELL_SIZE; i++)
+		size += (size_t)snprintf(cells[2] + size, GET_CELL_SIZE - size, "%s%s",
+			i ? "," : "", p->spec->policytypes[i]);
+	snprintf(cells[3], GET_CELL_SIZE, "%s", get_age(created ? created->seconds : 0, age));
+	snprintf(cells[4], GET_CELL_SIZE, "%s", p->metadata->namespace_);
+}
+
+static const char *const policy_headings[] = { "NAME", "POD-SELECTOR", "TYPES", "AGE", "PROJECT" };
 static const char *const quota_headings[] = { "NAME", "PROJECT", "USED/HARD" };
 static const char *const project_headings[] = { "NAME", "VNID", "UID-RANGE", "MCS", "AGE" };
 static const char *const secret_headings[] = { "NAME", "TYPE", "DATA", "AGE", "PROJECT", "NODE" };
@@ -228,6 +254,8 @@ static const struct listing secrets = { "Secret", "secrets", secret_headings,
 	ARRAY_LEN(secret_headings), 2, secret_name, secret_row, NULL };
 static const struct listing quotas = { "Quota", "quotas", quota_headings, ARRAY_LEN(quota_headings),
 	0, quota_name, quota_row, NULL };
+static const struct listing policies = { K8S_NETWORK_POLICY_KIND, "networkpolicies",
+	policy_headings, ARRAY_LEN(policy_headings), 0, policy_name, policy_row, NULL };
 static const struct listing nodes = { "Node", "nodes", node_headings, ARRAY_LEN(node_headings), 5,
 	node_name, node_row, node_message };
 static const struct listing images = { "Image", "images", image_headings, ARRAY_LEN(image_headings),
@@ -274,9 +302,12 @@ static int show_picked(const struct args *args, const struct listing *l,
 	if (get_wants(args, "json") || get_wants(args, "yaml"))
 		return get_print_objects(args, objects, n, single, l->kind, err);
 	if (get_wants(args, "name")) {
+		size_t len = strlen(l->plural);
+		bool is_ies = len > 3 && strcmp(l->plural + len - 3, "ies") == 0;
+
 		for (size_t i = 0; i < n; i++)
-			printf("%.*s/%s\n", (int)strlen(l->plural) - 1, l->plural,
-				l->name(objects[i]));
+			printf("%.*s%s/%s\n", (int)len - (is_ies ? 3 : 1), l->plural,
+				is_ies ? "y" : "", l->name(objects[i]));
 	} else if (n == 0) {
 		fprintf(stderr, "no %s found\n", l->plural);
 	} else {
@@ -341,6 +372,18 @@ static int get_quotas(struct ctl *ctl, const struct ctl_names *names, struct err
 		list->n_quotas, names, err);
 }
 
+static int get_policies(struct ctl *ctl, const struct ctl_names *names, struct error *err)
+{
+	cleanup_message ProtobufCMessage *response = NULL;
+	const Bulkhead__V1__ListNetworkPoliciesResponse *list;
+
+	if (ctl_policies_list(ctl, &response, err) < 0)
+		return -1;
+	list = (Bulkhead__V1__ListNetworkPoliciesResponse *)response;
+	return show(ctl->args, &policies, (const ProtobufCMessage *const *)list->policies,
+		list->n_policies, names, err);
+}
+
 static int get_nodes(struct ctl *ctl, const struct ctl_names *names, struct error *err)
 {
 	Bulkhead__V1__ListNodesRequest request = BULKHEAD__V1__LIST_NODES_REQUEST__INIT;
@@ -388,6 +431,8 @@ int ctl_get(struct ctl *ctl, struct error *err)
 		return get_secrets(ctl, &names, err);
 	case CTL_QUOTAS:
 		return get_quotas(ctl, &names, err);
+	case CTL_POLICIES:
+		return get_policies(ctl, &names, err);
 	case CTL_IMAGES:
 		return get_images(ctl, &names, err);
 	}

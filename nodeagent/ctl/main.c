@@ -53,14 +53,17 @@ static const struct command commands[] = {
 		"create quota NAME --hard=RESOURCE=QUANTITY[,...] [--replace]",
 		"what the pods of a project may have together" },
 	{ "apply", NULL, ctl_apply, 1, 1, SELECT | ARG(FILE) | ARG(DRY_RUN) | ARG(OUTPUT),
-		"apply -f FILE [--dry-run=server]", "run the pods of a manifest" },
+		"apply -f FILE [--dry-run=server]",
+		"run the pods and set the network policies of a manifest" },
 	{ "get", NULL, ctl_get, 2, ARGS_LIST_MAX,
 		SELECT | ARG(ALL) | ARG(OUTPUT) | ARG(WATCH) | ARG(NO_HEADERS),
-		"get pods|projects|secrets|quotas|nodes|images [NAME...] [-o wide|json|yaml|name] "
+		"get pods|projects|secrets|quotas|networkpolicies|nodes|images [NAME...]\n"
+		"          [-o wide|json|yaml|name] "
 		"[-w]",
 		"list objects" },
-	{ "describe", NULL, ctl_describe, 2, ARGS_LIST_MAX, SELECT, "describe pod|quota NAME...",
-		"a pod with its stages and events, a quota with what is used" },
+	{ "describe", NULL, ctl_describe, 2, ARGS_LIST_MAX, SELECT,
+		"describe pod|quota|networkpolicy NAME...",
+		"a pod with its stages and events, a quota with what is used, a policy" },
 	{ "drift", NULL, ctl_drift, 1, ARGS_LIST_MAX,
 		SELECT | ARG(ALL) | ARG(ALL_OF_KIND) | ARG(OUTPUT),
 		"drift POD... | --all | -A [-o json|yaml]",
@@ -94,7 +97,8 @@ static const struct command commands[] = {
 	{ "delete", NULL, ctl_delete, 1, ARGS_LIST_MAX,
 		SELECT | ARG(FILE) | ARG(GRACE) | ARG(NOW) | ARG(FORCE) | ARG(WAIT) |
 			ARG(IGNORE_NOT_FOUND) | ARG(ALL_OF_KIND) | ARG(TIMEOUT),
-		"delete pod|project|secret|quota|image|node NAME... | pod|secret --all | -f FILE",
+		"delete pod|project|secret|quota|networkpolicy|image|node NAME... | pod|secret "
+		"--all | -f FILE",
 		"delete objects" },
 	{ "wait", NULL, ctl_wait, 2, ARGS_LIST_MAX, SELECT | ARG(FOR) | ARG(TIMEOUT),
 		"wait pod NAME... --for=condition=Ready|phase=PHASE|delete", "wait for a pod" },

@@ -15,10 +15,40 @@
 
 struct manifest {
 	struct ctl *ctl;
-	ctl_pod_fn each;
+	const struct ctl_each *each;
 	void *user;
 	size_t seen; /* documents */
 };
+
+static bool is_policy(const struct manifest *m, const struct decode_document *doc)
+{
+	struct decode_kind kind;
+
+	/* What is wrong with it is said by the one who decodes it. */
+	return m->each->policy && decode_kind(doc->text, doc->size, &kind, NULL) == 0 &&
+	       strcmp(kind.kind, K8S_NETWORK_POLICY_KIND) == 0;
+}
+
+static int each_policy(
+	struct manifest *m, const char *path, const struct decode_document *doc, struct error *err)
+{
+	cleanup_message ProtobufCMessage *policy = NULL;
+
+	if (decode_object(K8S_NETWORK_POLICY_DESC, K8S_NETWORK_POLICY_VERSION,
+		    K8S_NETWORK_POLICY_KIND, doc->text, doc->size, &policy, err) < 0)
+		return error_prefix(err, "%s (document at line %u)", path, doc->line);
+	return m->each->policy(m->ctl, (K8sNetworkPolicy *)policy, m->user, err);
+}
+
+static int each_pod(
+	struct manifest *m, const char *path, const struct decode_document *doc, struct error *err)
+{
+	cleanup_message ProtobufCMessage *pod = NULL;
+
+	if (decode_object(K8S_POD_DESC, "v1", "Pod", doc->text, doc->size, &pod, err) < 0)
+		return error_prefix(err, "%s (document at line %u)", path, doc->line);
+	return m->each->pod(m->ctl, (K8sPod *)pod, m->user, err);
+}
 
 static int each_document(
 	struct manifest *m, const char *path, const char *text, size_t size, struct error *err)
@@ -28,12 +58,9 @@ static int each_document(
 	size_t before = m->seen;
 
 	while (decode_documents_next(&docs, &doc)) {
-		cleanup_message ProtobufCMessage *pod = NULL;
-
 		m->seen++;
-		if (decode_object(K8S_POD_DESC, "v1", "Pod", doc.text, doc.size, &pod, err) < 0)
-			return error_prefix(err, "%s (document at line %u)", path, doc.line);
-		if (m->each(m->ctl, (K8sPod *)pod, m->user, err) < 0)
+		if ((is_policy(m, &doc) ? each_policy(m, path, &doc, err)
+					: each_pod(m, path, &doc, err)) < 0)
 			return -1;
 	}
 	if (m->seen == before)
@@ -121,7 +148,7 @@ static int each_in_path(struct manifest *m, const char *path, struct error *err)
 	return S_ISDIR(st.st_mode) ? each_in_folder(m, path, err) : each_in_fd(m, path, fd, err);
 }
 
-int ctl_each_pod(struct ctl *ctl, ctl_pod_fn each, void *user, struct error *err)
+int ctl_each_object(struct ctl *ctl, const struct ctl_each *each, void *user, struct error *err)
 {
 	const struct args_list *files = &ctl->args->files;
 	struct manifest m = { .ctl = ctl, .each = each, .user = user };

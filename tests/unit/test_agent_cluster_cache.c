@@ -144,6 +144,39 @@ static void deltas_put_replace_and_remove(void **state)
 	cluster_cache_done(&cache);
 }
 
+static void policies_come_and_go(void **state)
+{
+	Bulkhead__V1__ClusterSnapshot whole = BULKHEAD__V1__CLUSTER_SNAPSHOT__INIT;
+	Bulkhead__V1__ClusterDelta change = BULKHEAD__V1__CLUSTER_DELTA__INIT;
+	Bulkhead__V1__ClusterPolicy policy = BULKHEAD__V1__CLUSTER_POLICY__INIT;
+	Bulkhead__V1__ClusterPolicy *policies = &policy;
+	struct cluster_cache cache = { 0 };
+	char *gone = TEXT("red/p");
+	struct error err = { 0 };
+	bool complete;
+
+	(void)state;
+	policy.project = TEXT("red");
+	policy.name = TEXT("p");
+	whole.connected = change.connected = true;
+	whole.policies = &policies;
+	whole.n_policies = 1;
+	assert_int_equal(cluster_cache_snapshot(&cache, &whole, &complete, &err), 0);
+	assert_non_null(cluster_cache_find(&cache, CLUSTER_POLICIES, "red", "p"));
+	policy.name = TEXT("q");
+	change.policies = &policies;
+	change.n_policies = 1;
+	change.policies_gone = &gone;
+	change.n_policies_gone = 1;
+	assert_int_equal(cluster_cache_delta(&cache, &change, &complete, &err), 0);
+	assert_null(cluster_cache_find(&cache, CLUSTER_POLICIES, "red", "p"));
+	assert_non_null(cluster_cache_find(&cache, CLUSTER_POLICIES, "red", "q"));
+	gone = TEXT("noslash");
+	assert_int_equal(cluster_cache_delta(&cache, &change, &complete, &err), -1);
+	assert_non_null(strstr(err.text, "policies_gone: 'noslash'"));
+	cluster_cache_done(&cache);
+}
+
 static void a_snapshot_in_parts_shows_whole(void **state)
 {
 	struct cluster_cache cache = { 0 };
@@ -246,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_snapshot_is_sorted_and_found),
 		cmocka_unit_test(deltas_put_replace_and_remove),
+		cmocka_unit_test(policies_come_and_go),
 		cmocka_unit_test(a_snapshot_in_parts_shows_whole),
 		cmocka_unit_test(half_a_snapshot_is_dropped),
 		cmocka_unit_test(an_absent_database_takes_nothing_away),

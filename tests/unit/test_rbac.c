@@ -16,8 +16,8 @@ static struct error err;
 static const char *const verbs[] = { "get", "list", "watch", "create", "update", "delete", "patch",
 	"*", "" };
 static const char *const resources[] = { "pods", "pods/log", "pods/exec",
-	"pods/ephemeralcontainers", "pods/review", "secrets", "resourcequotas", "projects", "nodes",
-	"images", "*", "" };
+	"pods/ephemeralcontainers", "pods/review", "secrets", "networkpolicies", "resourcequotas",
+	"projects", "nodes", "images", "*", "" };
 
 #define MAY(who, verb, resource, project) (rbac_authorize(who, verb, resource, project, &err) == 0)
 
@@ -33,6 +33,7 @@ static const struct {
 	{ "pods/ephemeralcontainers", "", "u" },
 	{ "pods/review", "c", "c" },
 	{ "secrets", "gl", "glcud" },
+	{ "networkpolicies", "gl", "glcud" },
 	{ "resourcequotas", "gl", "gl" },
 };
 

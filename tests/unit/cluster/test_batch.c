@@ -14,7 +14,7 @@
 #include "proto/wire_check.h"
 
 struct seen {
-	size_t messages, snapshots, more, projects, secrets, nodes, gone;
+	size_t messages, snapshots, more, projects, secrets, nodes, policies, gone;
 	size_t last_projects;
 	bool gone_after_rows;
 	bool fail;
@@ -45,6 +45,7 @@ static int see(
 		seen->projects += seen->last_projects = s->n_projects;
 		seen->secrets += s->n_secrets;
 		seen->nodes += s->n_nodes;
+		seen->policies += s->n_policies;
 		seen->more += (size_t)s->more;
 		assert_true(s->connected);
 	} else {
@@ -53,7 +54,9 @@ static int see(
 		seen->projects += seen->last_projects = d->n_projects;
 		seen->secrets += d->n_secrets;
 		seen->nodes += d->n_nodes;
-		seen->gone += d->n_projects_gone + d->n_secrets_gone + d->n_nodes_gone;
+		seen->policies += d->n_policies;
+		seen->gone += d->n_projects_gone + d->n_secrets_gone + d->n_nodes_gone +
+			      d->n_policies_gone;
 		seen->more += (size_t)d->more;
 		assert_true(d->connected);
 	}
@@ -167,6 +170,31 @@ static void many_keys(void **state)
 	assert_true(seen.messages > 1);
 }
 
+/* As large as they may be, in a snapshot and the deltas that go on with it. */
+static void policies(void **state)
+{
+	struct seen seen = { 0 };
+	struct error err = { 0 };
+	struct batch batch;
+
+	(void)state;
+	batch_init(&batch, true, see, &seen);
+	for (int i = 0; i < 600; i++) {
+		Bulkhead__V1__ClusterPolicy *m = calloc(1, sizeof(*m));
+
+		assert_non_null(m);
+		bulkhead__v1__cluster_policy__init(m);
+		m->project = strdup("red");
+		m->name = strdup("p");
+		m->policy = (ProtobufCBinaryData){ 16384, calloc(1, 16384) };
+		assert_int_equal(batch_policy(&batch, m, &err), 0);
+	}
+	assert_int_equal(batch_finish(&batch, &err), 0);
+	batch_done(&batch);
+	assert_int_equal(seen.policies, 600);
+	assert_int_equal(seen.messages, 3);
+}
+
 static void names_that_are_gone(void **state)
 {
 	struct seen seen = { 0 };
@@ -179,10 +207,11 @@ static void names_that_are_gone(void **state)
 		assert_int_equal(batch_secret_gone(&batch, strdup("red/db"), &err), 0);
 	assert_int_equal(batch_project_gone(&batch, strdup("red"), &err), 0);
 	assert_int_equal(batch_node_gone(&batch, strdup("n1"), &err), 0);
+	assert_int_equal(batch_policy_gone(&batch, strdup("red/p"), &err), 0);
 	assert_int_equal(batch_project(&batch, project(), &err), 0);
 	assert_int_equal(batch_finish(&batch, &err), 0);
 	batch_done(&batch);
-	assert_int_equal(seen.gone, 60002);
+	assert_int_equal(seen.gone, 60003);
 	assert_int_equal(seen.messages, 2);
 	assert_int_equal(seen.projects, 1);
 	assert_false(seen.gone_after_rows);
@@ -230,6 +259,7 @@ int main(void)
 		cmocka_unit_test(all_projects_there_can_be),
 		cmocka_unit_test(large_secrets),
 		cmocka_unit_test(many_keys),
+		cmocka_unit_test(policies),
 		cmocka_unit_test(names_that_are_gone),
 		cmocka_unit_test(one_byte_decides),
 		cmocka_unit_test(a_failure_is_passed_on),

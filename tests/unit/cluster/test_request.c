@@ -242,6 +242,39 @@ static void fields_of_nodes(void **state)
 	refused(&txn, ERR_INVALID, "name: 'n_1'");
 }
 
+static void policies(void **state)
+{
+	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
+	Bulkhead__V1__ClusterPolicy policy = BULKHEAD__V1__CLUSTER_POLICY__INIT;
+	static uint8_t bytes[POLICY_SIZE_MAX + 1];
+	struct request r;
+
+	(void)state;
+	policy.project = TEXT("red");
+	policy.name = TEXT("from.web");
+	policy.policy = (ProtobufCBinaryData){ POLICY_SIZE_MAX, bytes };
+	txn.put_policy = &policy;
+	accepted(&txn, &r);
+	assert_int_equal(r.kind, REQUEST_PUT_POLICY);
+	assert_string_equal(r.project, "red");
+	assert_string_equal(r.name, "from.web");
+	request_done(&r);
+	policy.policy.len++;
+	refused(&txn, ERR_EXHAUSTED,
+		"network policy 'red/from.web': policy: 16385 bytes are more than 16384");
+	policy.policy.len = 0;
+	refused(&txn, ERR_INVALID, "policy: is empty");
+	policy.name = TEXT("From");
+	refused(&txn, ERR_INVALID, "'From'");
+	txn.put_policy = NULL;
+	txn.delete_policy = TEXT("red/from.web");
+	accepted(&txn, &r);
+	assert_int_equal(r.kind, REQUEST_DELETE_POLICY);
+	request_done(&r);
+	txn.delete_policy = TEXT("from.web");
+	refused(&txn, ERR_INVALID, "delete_policy: 'from.web' is not PROJECT/NAME");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +284,7 @@ int main(void)
 		cmocka_unit_test(fields_of_secrets),
 		cmocka_unit_test(limits_of_secrets),
 		cmocka_unit_test(fields_of_nodes),
+		cmocka_unit_test(policies),
 	};
 
 	return cmocka_run_group_tests_name("request", tests, NULL, NULL);

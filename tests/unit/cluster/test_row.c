@@ -146,11 +146,49 @@ static void a_node(void **state)
 	assert_non_null(strstr(err.text, "node 'n1': column sealing_key: is not base64"));
 }
 
+static void a_policy(void **state)
+{
+	struct bhrec_project project = red();
+	struct bhrec_network_policy row = {
+		.project = &project,
+		.name = TEXT("p"),
+		.uid = TEXT("u-3"),
+		.created_at = 7,
+		.policy = TEXT("AAECAw=="),
+	};
+	cleanup_free char *key = row_policy_key(&row);
+	cleanup_free char *large = calloc(1, BASE64_SIZE(POLICY_SIZE_MAX + 3));
+	Bulkhead__V1__ClusterPolicy *m;
+	struct error err = { 0 };
+
+	(void)state;
+	assert_string_equal(key, "red/p");
+	assert_int_equal(row_policy(&row, &m, &err), 0);
+	assert_string_equal(m->project, "red");
+	assert_string_equal(m->name, "p");
+	assert_string_equal(m->uid, "u-3");
+	assert_int_equal(m->created_at, 7);
+	assert_int_equal(m->policy.len, 4);
+	assert_memory_equal(m->policy.data, "\0\1\2\3", 4);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
+	row.policy = TEXT("no base64");
+	assert_int_equal(row_policy(&row, &m, &err), -1);
+	assert_non_null(strstr(err.text, "network policy 'red/p': column policy: is not base64"));
+	memset(large, 'A', BASE64_SIZE(POLICY_SIZE_MAX + 3) - 1);
+	row.policy = large;
+	assert_int_equal(row_policy(&row, &m, &err), -1);
+	assert_non_null(strstr(err.text, "more than 16384 bytes"));
+	row.project = NULL;
+	assert_int_equal(row_policy(&row, &m, &err), -1);
+	assert_non_null(strstr(err.text, "has no project"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_project),
 		cmocka_unit_test(a_secret),
+		cmocka_unit_test(a_policy),
 		cmocka_unit_test(sealed_is_judged),
 		cmocka_unit_test(a_node),
 	};
