@@ -164,6 +164,36 @@ static void rewrite(const struct state *s, const char *name, const char *data, s
 	assert_int_equal(fd_write_all(fd, data, size, &err), 0);
 }
 
+/* One as agents wrote it while a pod's VNID was noted in it: theirs are this one's pods, too. */
+static void test_an_older_record(void **ret)
+{
+	static const char vnid[] = { 6 << 3, 10 };
+	const struct state *s = *ret;
+	Bulkhead__V1__PodProgress *progress = NULL;
+	Bulkhead__V1__PodFile *file = NULL;
+	cleanup_free char *data = NULL;
+	uint32_t crc, length;
+	size_t size;
+
+	add(s, UID);
+	assert_int_equal(
+		file_read_at(s->dirfd, "pods/" UID "/pod", 1 << 20, &data, &size, &err), 0);
+	data = realloc(data, size + sizeof(vnid));
+	assert_non_null(data);
+	memcpy(data + size, vnid, sizeof(vnid));
+	length = (uint32_t)(size + sizeof(vnid) - 16);
+	crc = record_crc((uint8_t *)data + 16, length);
+	for (int i = 0; i < 4; i++) {
+		data[8 + i] = (char)(length >> (8 * i));
+		data[12 + i] = (char)(crc >> (8 * i));
+	}
+	rewrite(s, "pods/" UID "/pod", data, size + sizeof(vnid));
+	if (pod_store_read(s->dirfd, UID, &file, &progress, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(file->pod->metadata->name, "web");
+	bulkhead__v1__pod_file__free_unpacked(file, NULL);
+}
+
 /* Every prefix of a record, and every single bit flipped, is refused. */
 static void test_damage_is_found(void **ret)
 {
@@ -424,6 +454,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_round_trip),
 		TEST(test_progress_needs_its_pod),
+		TEST(test_an_older_record),
 		TEST(test_damage_is_found),
 		TEST(test_damaged_progress_is_found),
 		TEST(test_record_of_another),
