@@ -55,4 +55,8 @@ enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
 enum apply_result apply_move(struct database *db, struct ovsdb_idl_txn *txn,
 	const Bulkhead__V1__ClusterMove *move, const struct apply_facts *facts, struct error *err);
 
+/* Which of the projects that it names was moved last: who has that has all of it. NULL: none is. */
+const struct bhrec_project *apply_move_last(
+	struct database *db, const Bulkhead__V1__ClusterMove *move);
+
 #endif

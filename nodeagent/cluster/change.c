@@ -185,8 +185,10 @@ void change_reply(
 	const struct bhrec_node *node = NULL;
 
 	if (r->kind == REQUEST_CREATE_PROJECT || r->kind == REQUEST_PUT_SECRET ||
-		r->kind == REQUEST_MOVE || r->kind == REQUEST_PUT_POLICY)
+		r->kind == REQUEST_PUT_POLICY)
 		project = database_project(db, r->project);
+	if (r->kind == REQUEST_MOVE)
+		project = apply_move_last(db, r->txn->move);
 	if (r->kind == REQUEST_PUT_SECRET && project)
 		secret = database_secret(db, project, r->name);
 	if (r->kind == REQUEST_PUT_POLICY && project)

@@ -111,3 +111,17 @@ enum apply_result apply_move(struct database *db, struct ovsdb_idl_txn *txn,
 #endif
 	return left.len > 0 ? APPLY_WRITTEN : APPLY_IS_SO;
 }
+
+const struct bhrec_project *apply_move_last(
+	struct database *db, const Bulkhead__V1__ClusterMove *move)
+{
+	const struct bhrec_project *last = move->to[0] ? database_project(db, move->to) : NULL;
+
+	for (size_t i = 0; i < move->n_projects; i++) {
+		const struct bhrec_project *row = database_project(db, move->projects[i]);
+
+		if (row && (!last || row->moved > last->moved))
+			last = row;
+	}
+	return last;
+}

@@ -299,17 +299,25 @@ static void subnets_run_out(void **state)
 
 /* ---- moves --------------------------------------------------------------------------------- */
 
+static void move_init(Bulkhead__V1__ClusterTxn *txn, Bulkhead__V1__ClusterMove *m,
+	Bulkhead__V1__ClusterMoveTo kind, const char *to, const char *const *names, size_t len)
+{
+	bulkhead__v1__cluster_txn__init(txn);
+	bulkhead__v1__cluster_move__init(m);
+	m->kind = kind;
+	m->to = (char *)(uintptr_t)to;
+	m->projects = (char **)(uintptr_t)names;
+	m->n_projects = len;
+	txn->move = m;
+}
+
 static unsigned move(Bulkhead__V1__ClusterMoveTo kind, const char *to, const char *const *names,
 	size_t len, char *text)
 {
-	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
-	Bulkhead__V1__ClusterMove m = BULKHEAD__V1__CLUSTER_MOVE__INIT;
+	Bulkhead__V1__ClusterTxn txn;
+	Bulkhead__V1__ClusterMove m;
 
-	m.kind = kind;
-	m.to = (char *)(uintptr_t)to;
-	m.projects = (char **)(uintptr_t)names;
-	m.n_projects = len;
-	txn.move = &m;
+	move_init(&txn, &m, kind, to, names, len);
 	return daemon_do(&d, &txn, text);
 }
 
@@ -368,6 +376,44 @@ static void projects_move_between_networks(void **state)
 	REFUSED(ERR_NOT_FOUND, "project 'nobody' does not exist",
 		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_ISOLATE, "", wrong, 2, text_));
 	assert_int_equal(project("project:m1")->vnid, 0);
+}
+
+static int64_t moved(
+	Bulkhead__V1__ClusterMoveTo kind, const char *to, const char *const *names, size_t len)
+{
+	Bulkhead__V1__ClusterTxn txn;
+	Bulkhead__V1__ClusterMove m;
+	Bulkhead__V1__ClusterTxnReply *reply;
+	int64_t epoch;
+
+	move_init(&txn, &m, kind, to, names, len);
+	reply = daemon_answer(&d, daemon_send(&d, &txn), 5000);
+	assert_null(reply->error);
+	assert_non_null(reply->project);
+	epoch = reply->project->moved;
+	protobuf_c_message_free_unpacked(&reply->base, NULL);
+	return epoch;
+}
+
+/* Who waits for the answer's epoch waits for all projects, also where the first was not moved. */
+static void an_answer_has_the_last_move(void **state)
+{
+	static const char *const both[] = { "m3", "m4" }, *const m3[] = { "m3" };
+	int64_t epoch;
+
+	(void)state;
+	assert_int_equal(daemon_create(&d, "m3", NULL), 0);
+	assert_int_equal(daemon_create(&d, "m4", NULL), 0);
+	assert_int_equal(
+		move(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_JOIN, "blue", both + 1, 1, NULL), 0);
+	epoch = moved(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_ISOLATE, "", both, 2);
+	assert_int_equal(project("project:m3")->moved, 0);
+	assert_true(epoch > 0);
+	assert_int_equal(project("project:m4")->moved, epoch);
+	/* Nothing to do is not done before the other's move is. */
+	epoch = moved(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_JOIN, "m3", both + 1, 1);
+	assert_true(epoch > 0);
+	assert_int_equal(moved(BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_JOIN, "m4", m3, 1), epoch);
 }
 
 static void bad_moves_are_refused(void **state)
@@ -548,6 +594,7 @@ int main(void)
 		cmocka_unit_test(nodes_get_the_lowest_subnets),
 		cmocka_unit_test(subnets_run_out),
 		cmocka_unit_test(projects_move_between_networks),
+		cmocka_unit_test(an_answer_has_the_last_move),
 		cmocka_unit_test(bad_moves_are_refused),
 		cmocka_unit_test(a_move_has_a_limit),
 		cmocka_unit_test(other_writers_are_held_to_the_schema),
