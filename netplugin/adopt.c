@@ -123,38 +123,39 @@ void adopt_changes(struct netd *netd)
 	}
 }
 
-/* ---- VNIDs --------------------------------------------------------------------------------- */
+/* ---- VNIDs and limits ---------------------------------------------------------------------- */
 
-struct vnid_rows {
+struct row_list {
 	struct netd *netd;
-	struct switchdb_vnid *rows;
+	struct switchdb_row *rows;
 	size_t len;
 };
 
 static void take_row(
 	void *context, const char *name, const struct port_record *record, const struct error *err)
 {
-	struct vnid_rows *list = context;
+	struct row_list *list = context;
 	const struct endpoint *endpoint =
 		record ? endpoint_find(list->netd, record->pod_uid) : NULL;
 
 	(void)name;
 	(void)err;
 	if (endpoint && endpoint->direction != ENDPOINT_DOWN &&
-		endpoint->record.vnid != record->vnid)
-		list->rows[list->len++] =
-			(struct switchdb_vnid){ endpoint->record.name, endpoint->record.vnid };
+		(endpoint->record.vnid != record->vnid ||
+			!port_bandwidth_equal(&endpoint->record.bandwidth, &record->bandwidth)))
+		list->rows[list->len++] = (struct switchdb_row){ endpoint->record.name,
+			endpoint->record.vnid, &endpoint->record.bandwidth };
 }
 
 static void write_rows(struct netd *netd)
 {
-	struct vnid_rows list = { .netd = netd };
+	struct row_list list = { .netd = netd };
 
 	list.rows = xcalloc(hmap_count(&netd->endpoints) + 1, sizeof(*list.rows));
 	switchdb_each(netd->db, take_row, &list);
 	netd->rows.due = false;
 	if (list.len > 0)
-		netd->rows.op = switchdb_set_vnids(netd->db, list.rows, list.len);
+		netd->rows.op = switchdb_set_rows(netd->db, list.rows, list.len);
 	free(list.rows);
 }
 
@@ -173,7 +174,7 @@ static bool finish_rows(struct netd_rows *rows)
 		rows->retry_at = time_msec() + ROWS_RETRY_MSEC;
 	}
 	if (state == OP_FAILED)
-		log_error("cannot write the VNIDs of ports: %s", err.text);
+		log_error("cannot write the VNIDs and limits of ports: %s", err.text);
 	return true;
 }
 

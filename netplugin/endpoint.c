@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "netplugin/guard.h"
+#include "netplugin/limits.h"
 #include "netplugin/rtnl.h"
 #include "openvswitch/poll-loop.h"
 #include "timeval.h"
@@ -260,7 +261,7 @@ int endpoint_refresh_flows(struct netd *netd, struct endpoint *endpoint, struct 
 		return -1;
 	endpoint->flows_wanted = true;
 	endpoint->flows_removed = false;
-	return 0;
+	return limits_want(netd, endpoint, true, &endpoint->flow_seq, err);
 }
 
 /* Either all of it, or it keeps the VNID that it had. */
@@ -300,7 +301,8 @@ static enum progress flows_do(struct netd *netd, struct endpoint *endpoint, stru
 {
 	enum flow_state state;
 
-	if (!endpoint->flows_wanted && endpoint_refresh_flows(netd, endpoint, err) < 0)
+	if (!endpoint->flows_wanted && (limits_check_room(netd, endpoint, err) < 0 ||
+					       endpoint_refresh_flows(netd, endpoint, err) < 0))
 		return STEP_FAILED;
 	state = flow_sync_state(netd->flows, endpoint->flow_seq, err);
 	if (state == FLOW_PENDING)
@@ -318,6 +320,7 @@ static int unwant_flows(struct netd *netd, struct endpoint *endpoint, struct err
 		return 0;
 	endpoint->flows_wanted = false;
 	if (want_pod(netd, endpoint, false, err) < 0 ||
+		limits_want(netd, endpoint, false, &endpoint->flow_seq, err) < 0 ||
 		(!vnid_is_used(netd, endpoint, vnid) &&
 			want_vnid(netd, vnid, false, &endpoint->flow_seq, err) < 0))
 		return -1;
@@ -409,6 +412,7 @@ void endpoint_plug(struct netd *netd, const struct port_record *record, struct a
 	struct endpoint *endpoint = endpoint_new(netd, record);
 
 	port_name_of(record->pod_uid, endpoint->record.name);
+	limits_fill(netd, &endpoint->record);
 	endpoint->netns_fd = netns_fd;
 	endpoint->pod_route_fd = route_fd;
 	endpoint->pod_inet_fd = inet_fd;
@@ -489,6 +493,7 @@ static void endpoint_free(struct netd *netd, struct endpoint *endpoint)
 
 	answer_plug(netd, endpoint, &endpoint->failure);
 	answer_unplugs(netd, endpoint, &none);
+	limits_cancel(netd, endpoint, "the pod is unplugged");
 	if (endpoint->sync_removed)
 		netd->sync.removed++;
 	log_write(LOG_LEVEL_INFO, &subject, "port '%s' is gone", endpoint->record.name);

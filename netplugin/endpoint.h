@@ -35,6 +35,8 @@ struct endpoint {
 	uint32_t next_vnid;   /* see endpoints_move() */
 	long long deadline;   /* of what 'plugger' or 'unplugs' wait for */
 	struct asker plugger; /* to answer */
+	uint32_t limit_serial; /* of the NET_LIMIT to answer when the switch has ... */
+	uint64_t limit_seq;    /* ... what this numbers */
 	struct asker unplugs[UNPLUGS_MAX];
 	size_t unplugs_len;
 	struct error failure; /* why it goes down, where that is an error */

@@ -37,6 +37,8 @@ static const struct flow_row base_rows[] = {
 	{ 20, 300, "udp,tp_dst=4789", "drop", 0 }, /* VXLAN is the nodes' */
 	{ 20, 300, "udp,tp_src=67", "drop", 0 },   /* a pod is no DHCP server */
 	{ 20, 0, "", "drop", 0 },                  /* forged MAC, IP or ARP */
+	{ 21, 0, "", "goto_table:22", 0 },
+	{ 22, 0, "", "goto_table:30", 0 },
 
 	{ 27, 300, "ct_state=+inv+trk,ip", "drop", 0 },
 	{ 27, 0, "", "goto_table:30", 0 },
@@ -73,8 +75,11 @@ static const struct flow_row base_rows[] = {
 	{ 80, 200, "reg1=0", "goto_table:81", 0 },
 	{ 80, 0, "", "drop", 0 },
 	/* Only what is delivered is remembered. */
-	{ 81, 100, "ip,reg6=1", "ct(commit,zone=$zone),output:NXM_NX_REG2[]", 0 },
-	{ 81, 0, "", "output:NXM_NX_REG2[]", 0 },
+	{ 81, 100, "ip,reg6=1", "ct(commit,zone=$zone),goto_table:82", 0 },
+	{ 81, 0, "", "goto_table:82", 0 },
+	{ 82, 0, "", "goto_table:83", 0 },
+	{ 83, 0, "", "goto_table:84", 0 },
+	{ 84, 0, "", "output:NXM_NX_REG2[]", 0 },
 
 	{ 90, 0, "", "drop", 0 },
 	{ 99, 0, "", "drop", 0 },
@@ -89,12 +94,12 @@ static const struct flow_row base_rows[] = {
 
 static const struct flow_row pod_rows[] = {
 #ifdef BULKHEAD_WEAK_SPOOF
-	{ 20, 100, "in_port=$port", "set_field:$vnid->reg0,goto_table:30", 0 },
+	{ 20, 100, "in_port=$port", "set_field:$vnid->reg0,goto_table:21", 0 },
 #else
 	/* Port, MAC and IP, and in ARP both again, must be the pod's. */
 	{ 20, 100, "arp,in_port=$port,dl_src=$mac,arp_sha=$mac,arp_spa=$ip",
-		"set_field:$vnid->reg0,goto_table:30", 0 },
-	{ 20, 100, "ip,in_port=$port,dl_src=$mac,nw_src=$ip", "set_field:$vnid->reg0,goto_table:30",
+		"set_field:$vnid->reg0,goto_table:21", 0 },
+	{ 20, 100, "ip,in_port=$port,dl_src=$mac,nw_src=$ip", "set_field:$vnid->reg0,goto_table:21",
 		0 },
 #endif
 	{ 40, 100, "arp,arp_op=1,reg0=$vnid,arp_tpa=$ip", ARP_ANSWER, IF_TENANT },

@@ -9,12 +9,14 @@
  *    0  classify          40  ARP, answered here     76  what conntrack is to remember
  *   10  from a tunnel     50  ARP to other nodes     77  the ways out: 80, 90, 99
  *   20  from a pod        70  to a pod               80  verdict, 81 delivery
- *   27  egress policy     75  ingress policy         90  IP to other nodes
+ *   21  its bandwidth     75  ingress policy         82  bandwidth to a pod, 84 out of its port
+ *   27  egress policy                                90  IP to other nodes
  *   30  to conntrack                                 99  out of the cluster
  *   31  routing                                     253  the layout's version
  *
  * Beside those: reg4 way out (0 to a pod here, 1 to other nodes, 2 out of the cluster), reg5 a rule
- * of a policy allows it, reg6 conntrack is to remember it. policy.h has what fills 27, 30 and 75.
+ * of a policy allows it, reg6 conntrack is to remember it. policy.h has what fills 27, 30 and 75,
+ * bandwidth.h 21, 22, 82 and 83.
  *
  * This version has no gateway: 99 drops, and its counter says how much. So do 10, 50 and 90 where
  * there are no other nodes.
@@ -29,17 +31,18 @@
 #include "netplugin/ipam.h"
 
 /* Version of the layout below: raise it with every change of a row. Part of each cookie. */
-#define FLOWS_EPOCH 2
+#define FLOWS_EPOCH 3
 
 /* Conntrack's zone for all pods: not the host's 0, so that neither sees the other's connections. */
 #define FLOWS_CT_ZONE 0x6268
 
 enum flow_class {
-	FLOW_BASE = 1,   /* object 0 */
-	FLOW_POD = 2,    /* object: its address */
-	FLOW_VNID = 3,   /* object: the VNID */
-	FLOW_PEER = 4,   /* object: the address of its subnet */
-	FLOW_POLICY = 8, /* object 0 */
+	FLOW_BASE = 1,       /* object 0 */
+	FLOW_POD = 2,        /* object: its address */
+	FLOW_VNID = 3,       /* object: the VNID */
+	FLOW_PEER = 4,       /* object: the address of its subnet */
+	FLOW_POLICY = 8,     /* object 0 */
+	FLOW_BANDWIDTH = 16, /* object: the address of a pod */
 };
 
 /* OpenFlow number of the VXLAN port; of pods none is lower than 2. */

@@ -26,6 +26,7 @@
 #include "netplugin/cni.h"
 #include "netplugin/endpoint.h"
 #include "netplugin/guard.h"
+#include "netplugin/limits.h"
 #include "netplugin/options.h"
 #include "netplugin/peers.h"
 #include "netplugin/rtnl.h"
@@ -195,6 +196,7 @@ static int start(struct netd *netd, const struct options *options, struct error 
 	});
 	netd->flows = flow_sync_new(mgmt);
 	netd->peers = peers_new();
+	netd->limits = limits_new();
 	hmap_init(&netd->endpoints);
 	simap_init(&netd->vnids.now);
 	simap_init(&netd->vnids.coming);
@@ -266,6 +268,7 @@ static int loop(struct netd *netd, struct error *err)
 		sync_run(netd);
 		projects_run(netd);
 		policies_answer(netd);
+		limits_run(netd);
 		if (connector_is_gone())
 			return error_set(err, ERR_INTERNAL, 0, "the connector is gone");
 		wait_for_more(netd);

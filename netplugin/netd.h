@@ -86,6 +86,7 @@ struct netd {
 	struct switchdb *db;
 	struct flow_sync *flows;
 	struct peers *peers;
+	struct limits *limits;
 	int route_fd;
 	int guard_fd;    /* -1 without guard */
 	dev_t netns_dev; /* of the node's network namespace */

@@ -17,6 +17,7 @@
 #include "lib/path.h"
 #include "netplugin/cni.h"
 #include "netplugin/endpoint.h"
+#include "netplugin/limits.h"
 #include "netplugin/peers.h"
 #include "openvswitch/poll-loop.h"
 #include "proto/ipc_table.h"
@@ -183,6 +184,7 @@ static int plug(struct netd *netd, const Bulkhead__V1__NetPlug *message, struct 
 
 	if (check_identity(message->pod_uid, message->project, message->pod, message->vnid, err) <
 			0 ||
+		limits_parse(message->bandwidth, &record.bandwidth.pod, err) < 0 ||
 		plug_check_fds(netd, frame->fds, err) < 0)
 		return -1;
 	if (endpoint_find(netd, message->pod_uid))
@@ -313,6 +315,7 @@ static int on_sync(
 		/* The project may have got another while nobody listened. */
 		if (pod->vnid <= VNID_MAX)
 			endpoint->next_vnid = pod->vnid;
+		limits_sync(netd, endpoint, pod);
 	}
 	if (endpoints_move(netd, &why) < 0)
 		log_error("%s", why.text);
@@ -403,14 +406,18 @@ static int on_projects(
 	if (netd->projects.serial)
 		return error_set(
 			err, ERR_INVALID, 0, "a second NET_PROJECTS before the first is answered");
-	if (message->part == 0)
+	if (message->part == 0) {
 		simap_clear(&netd->vnids.coming);
+		limits_projects_begin(netd);
+	}
 	for (size_t i = 0; i < message->n_projects; i++) {
 		const Bulkhead__V1__NetProject *project = message->projects[i];
 
 		if (project->vnid > VNID_MAX)
 			return error_set(err, ERR_INVALID, 0, "vnid: %u is over the limit of %u",
 				project->vnid, VNID_MAX);
+		if (limits_projects_add(netd, project, err) < 0)
+			return error_prefix(err, "project '%s'", project->name);
 		simap_put(&netd->vnids.coming, project->name, project->vnid);
 	}
 	if (message->more)
@@ -418,6 +425,7 @@ static int on_projects(
 	netd->projects.serial = frame->serial;
 	netd->projects.deadline = time_msec() + UNPLUG_DEADLINE_MSEC;
 	take_vnids(netd);
+	limits_projects_take(netd);
 	if (endpoints_move(netd, &refusal) < 0)
 		projects_answer(netd, &refusal);
 	/* Also what an earlier one wanted that was answered before the switch had it. */
@@ -488,6 +496,7 @@ static const struct {
 	{ IPC_NET_CNI, on_cni },
 	{ IPC_NET_PEERS, on_peers },
 	{ IPC_NET_POLICIES, on_policies },
+	{ IPC_NET_LIMIT, limits_told },
 };
 
 int plug_frame(struct netd *netd, struct ipc_frame *frame, struct error *err)

@@ -7,6 +7,7 @@
 
 #include "lib/ipnet.h"
 #include "lib/parse.h"
+#include "netplugin/bandwidth_row.h"
 #include "smap.h"
 #include "vswitch-idl.h"
 
@@ -67,6 +68,8 @@ int port_row_read(const struct ovsrec_port *port, struct port_record *ret, struc
 		copy_id(port, "bulkhead-vnid", vnid, sizeof(vnid), err) < 0 ||
 		cni_read(port, &record, err) < 0)
 		return -1;
+	if (bandwidth_row_read(&port->external_ids, &record.bandwidth, err) < 0)
+		return error_prefix(err, "port '%s'", port->name);
 	if (address_parse(address, &record.address, err) < 0)
 		return error_prefix(err, "port '%s'", port->name);
 	if (parse_u32(vnid, "VNID", 0, VNID_MAX, &record.vnid, err) < 0)
@@ -103,6 +106,7 @@ void port_row_write(const struct ovsrec_port *port, const struct port_record *re
 		smap_add(&ids, "bulkhead-network", record->network);
 		smap_add(&ids, "bulkhead-ifname", record->link);
 	}
+	bandwidth_row_write(&ids, &record->bandwidth);
 	ovsrec_port_set_external_ids(port, &ids);
 	smap_destroy(&ids);
 }

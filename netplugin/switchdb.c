@@ -8,6 +8,7 @@
 
 #include "lib/parse.h"
 #include "lib/path.h"
+#include "netplugin/bandwidth_row.h"
 #include "netplugin/flows.h"
 #include "netplugin/ipam.h"
 #include "netplugin/port_row.h"
@@ -36,7 +37,7 @@ struct switchdb {
 	char *bridge;
 	char *datapath;
 	char tunnel_address[IPNET_TEXT_SIZE]; /* "": there is no tunnel */
-	struct switchdb_op *bridge_op; /* making or correcting bridge or tunnel */
+	struct switchdb_op *bridge_op;        /* making or correcting bridge or tunnel */
 	long long bridge_retry_at;
 	struct error problem; /* why the bridge is not as it must be */
 };
@@ -212,7 +213,8 @@ static void bridge_insert(struct switchdb *db, struct ovsdb_idl_txn *txn)
 
 static const struct ovsrec_port *find_port(const struct switchdb *db, const char *name);
 
-/* 'remote_ip=flow,key=flow' as in OpenShift SDN; packets leave with the address that others know. */
+/* 'remote_ip=flow,key=flow' as in OpenShift SDN; packets leave with the address that others know.
+ */
 static void tunnel_options(const struct switchdb *db, struct smap *ret)
 {
 	smap_init(ret);
@@ -247,8 +249,8 @@ static bool tunnel_is_right(const struct switchdb *db)
 	return right;
 }
 
-static void tunnel_insert(struct switchdb *db, struct ovsdb_idl_txn *txn,
-	const struct ovsrec_bridge *bridge)
+static void tunnel_insert(
+	struct switchdb *db, struct ovsdb_idl_txn *txn, const struct ovsrec_bridge *bridge)
 {
 	struct ovsrec_interface *interface = ovsrec_interface_insert(txn);
 	struct ovsrec_port *port = ovsrec_port_insert(txn);
@@ -268,8 +270,8 @@ static void tunnel_insert(struct switchdb *db, struct ovsdb_idl_txn *txn,
 }
 
 /* Makes it, gives it the right options, or takes away the one of a node that is alone again. */
-static void tunnel_correct(struct switchdb *db, struct ovsdb_idl_txn *txn,
-	const struct ovsrec_bridge *bridge)
+static void tunnel_correct(
+	struct switchdb *db, struct ovsdb_idl_txn *txn, const struct ovsrec_bridge *bridge)
 {
 	const struct ovsrec_port *port = find_port(db, SWITCHDB_TUNNEL);
 	struct smap options;
@@ -294,8 +296,8 @@ static int tunnel_ready(const struct switchdb *db, struct error *err)
 	if (!db->tunnel_address[0])
 		return 0;
 	if (!switchdb_find(db, SWITCHDB_TUNNEL, &ofport, problem) || ofport == 0)
-		return error_set(err, ERR_UNAVAILABLE, 0, "the tunnel '%s' is being made",
-			SWITCHDB_TUNNEL);
+		return error_set(
+			err, ERR_UNAVAILABLE, 0, "the tunnel '%s' is being made", SWITCHDB_TUNNEL);
 	if (ofport != FLOW_TUNNEL_PORT)
 		return error_set(err, ERR_PRECONDITION, 0,
 			"the tunnel '%s' has port number %lld and not %d%s%s", SWITCHDB_TUNNEL,
@@ -355,7 +357,8 @@ static void bridge_run(struct switchdb *db)
 	}
 	if (db->tunnel_address[0] && tunnel_is_foreign(db)) {
 		error_set(&db->problem, ERR_PRECONDITION, 0,
-			"port '%s' of this switch is not Bulkhead's: a switch has one VXLAN tunnel for "
+			"port '%s' of this switch is not Bulkhead's: a switch has one VXLAN tunnel "
+			"for "
 			"all nodes; remove it or use another switch",
 			SWITCHDB_TUNNEL);
 		return;
@@ -499,18 +502,24 @@ struct switchdb_op *switchdb_remove(struct switchdb *db, const char *name)
 	return op_new(txn, OP_DONE);
 }
 
-struct switchdb_op *switchdb_set_vnids(
-	struct switchdb *db, const struct switchdb_vnid *rows, size_t len)
+struct switchdb_op *switchdb_set_rows(
+	struct switchdb *db, const struct switchdb_row *rows, size_t len)
 {
 	struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 
 	for (size_t i = 0; i < len; i++) {
 		const struct ovsrec_port *port = find_port(db, rows[i].port);
+		struct smap ids;
 		char text[16];
 
+		if (!port)
+			continue;
 		snprintf(text, sizeof(text), "%u", rows[i].vnid);
-		if (port)
-			ovsrec_port_update_external_ids_setkey(port, "bulkhead-vnid", text);
+		smap_clone(&ids, &port->external_ids);
+		smap_replace(&ids, "bulkhead-vnid", text);
+		bandwidth_row_write(&ids, rows[i].bandwidth);
+		ovsrec_port_set_external_ids(port, &ids);
+		smap_destroy(&ids);
 	}
 	return op_new(txn, OP_DONE);
 }

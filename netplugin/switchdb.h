@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/error.h"
+#include "netplugin/bandwidth.h"
 #include "netplugin/names.h"
 
 #define POD_LINK         "eth0" /* of the agent's pods */
@@ -17,7 +18,7 @@
 struct switchdb_config {
 	const char *socket; /* absolute path of the database socket */
 	const char *bridge;
-	const char *datapath; /* "system" or "netdev" */
+	const char *datapath;    /* "system" or "netdev" */
 	uint32_t tunnel_address; /* other nodes know this one by; 0: no tunnel */
 };
 
@@ -26,7 +27,8 @@ struct switchdb_config {
 
 /*
  * external_ids of the Port row: bulkhead-pod-uid (and sandbox), -project, -pod, -ip, -mac, -vnid;
- * of what a CNI plugin attached also bulkhead-owner=cni, -container, -network and -ifname.
+ * of what a CNI plugin attached also bulkhead-owner=cni, -container, -network and -ifname; of what
+ * is limited also those of bandwidth_row.h.
  */
 struct port_record {
 	char pod_uid[POD_UID_MAX + 1];
@@ -38,6 +40,7 @@ struct port_record {
 	char network[CNI_ID_MAX + 1];   /* the CNI network configuration it came with */
 	uint32_t address;
 	uint32_t vnid;
+	struct port_bandwidth bandwidth;
 	uint32_t ofport_request; /* when it is added */
 	int64_t ofport;          /* 0: not known yet, -1: ovs-vswitchd could not open the device */
 	char problem[128];       /* Interface.error, where ofport is -1 */
@@ -79,12 +82,13 @@ struct switchdb_op;
 struct switchdb_op *switchdb_add(struct switchdb *db, const struct port_record *record);
 struct switchdb_op *switchdb_remove(struct switchdb *db, const char *name);
 /* All at once: each change of Port rows makes the switch look at all of its ports. */
-struct switchdb_vnid {
+struct switchdb_row {
 	const char *port;
 	uint32_t vnid;
+	const struct port_bandwidth *bandwidth;
 };
-struct switchdb_op *switchdb_set_vnids(
-	struct switchdb *db, const struct switchdb_vnid *rows, size_t len);
+struct switchdb_op *switchdb_set_rows(
+	struct switchdb *db, const struct switchdb_row *rows, size_t len);
 
 enum op_state {
 	OP_PENDING,

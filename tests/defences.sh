@@ -22,6 +22,7 @@ POLICY      | netplugin/policy       | bulkhead-netd  | $B/tests/priv/net/test_p
 MIDSTREAM   | netplugin/policy       | bulkhead-netd  | $B/tests/priv/net/test_policy
 POLICY_HOLD | netplugin/main         | bulkhead-netd  | $B/tests/priv/net/test_policy
 FLOW_CHECK  | netplugin/flow_sync    | bulkhead-netd  | $B/tests/priv/net/test_life
+BANDWIDTH   | netplugin/limits       | bulkhead-netd  | $B/tests/priv/net/test_bandwidth
 CNI_PEER    | netplugin/cni          | bulkhead-netd  | $B/tests/priv/net/test_cni_socket
 RELEASED    | nodeagent/cluster/move | bulkhead-clusterd | $B/tests/priv/cluster/test_changes
 SEALING_KEY | nodeagent/ctl/create   | bulkhead       | bats --formatter tap -f "did not sign" tests/e2e/create.bats

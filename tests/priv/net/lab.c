@@ -73,6 +73,13 @@ char *lab_flows(struct lab *lab)
 		"ovs-ofctl -O OpenFlow15 dump-flows --no-stats unix:%s/br0.mgmt | sort", lab->dir);
 }
 
+char *lab_meters(struct lab *lab)
+{
+	return lab_run(
+		"ovs-ofctl -O OpenFlow15 dump-meters unix:%s/br0.mgmt | grep -A1 meter= | sort",
+		lab->dir);
+}
+
 /* ---- processes ----------------------------------------------------------------------------- */
 
 static pid_t spawn(const char *const *argv, int agent_fd)
@@ -281,9 +288,13 @@ void lab_await_ready(struct lab *lab, bool ready)
 void pod_send_plug(struct lab *lab, const struct pod *pod)
 {
 	Bulkhead__V1__NetPlug message = BULKHEAD__V1__NET_PLUG__INIT;
+	Bulkhead__V1__NetBandwidth bandwidth = BULKHEAD__V1__NET_BANDWIDTH__INIT;
 	const int fds[] = { pod->netns_fd, pod->route_fd, pod->inet_fd };
 	struct error err;
 
+	bandwidth.ingress = pod->ingress;
+	bandwidth.egress = pod->egress;
+	message.bandwidth = &bandwidth;
 	message.pod_uid = (char *)(uintptr_t)pod->uid;
 	message.project = (char *)(uintptr_t)pod->project;
 	message.pod = (char *)(uintptr_t) "web";
@@ -363,7 +374,8 @@ unsigned pod_unplug(struct lab *lab, const char *uid)
 	return code;
 }
 
-unsigned lab_move(struct lab *lab, const char *project, uint32_t vnid)
+static unsigned send_project(
+	struct lab *lab, const char *project, uint32_t vnid, Bulkhead__V1__NetBandwidth *bandwidth)
 {
 	Bulkhead__V1__NetProjects message = BULKHEAD__V1__NET_PROJECTS__INIT;
 	Bulkhead__V1__NetProject row = BULKHEAD__V1__NET_PROJECT__INIT, *rows = &row;
@@ -375,6 +387,8 @@ unsigned lab_move(struct lab *lab, const char *project, uint32_t vnid)
 
 	row.name = (char *)(uintptr_t)project;
 	row.vnid = vnid;
+	row.bandwidth = bandwidth;
+	row.number = vnid;
 	message.projects = &rows;
 	message.n_projects = 1;
 	must(ipc_table_send(lab->ipc, IPC_NET_PROJECTS, 0, &message.base, NULL, 0, NULL, &err) ==
@@ -383,6 +397,49 @@ unsigned lab_move(struct lab *lab, const char *project, uint32_t vnid)
 	must(ipc_table_unpack(&frame, &base, &err) == 0);
 	set = (void *)base;
 	code = set->error ? set->error->code : 0;
+	protobuf_c_message_free_unpacked(base, NULL);
+	ipc_frame_done(&frame);
+	return code;
+}
+
+unsigned lab_move(struct lab *lab, const char *project, uint32_t vnid)
+{
+	return send_project(lab, project, vnid, NULL);
+}
+
+unsigned lab_limit_project(
+	struct lab *lab, const char *project, uint32_t vnid, uint64_t ingress, uint64_t egress)
+{
+	Bulkhead__V1__NetBandwidth bandwidth = BULKHEAD__V1__NET_BANDWIDTH__INIT;
+
+	bandwidth.ingress = ingress;
+	bandwidth.egress = egress;
+	return send_project(lab, project, vnid, &bandwidth);
+}
+
+unsigned pod_limit(
+	struct lab *lab, const char *uid, uint64_t ingress, uint64_t egress, char *ret_text)
+{
+	Bulkhead__V1__NetBandwidth bandwidth = BULKHEAD__V1__NET_BANDWIDTH__INIT;
+	Bulkhead__V1__NetLimit message = BULKHEAD__V1__NET_LIMIT__INIT;
+	Bulkhead__V1__NetLimited *limited;
+	struct ipc_frame frame;
+	ProtobufCMessage *base;
+	struct error err;
+	unsigned code;
+
+	bandwidth.ingress = ingress;
+	bandwidth.egress = egress;
+	message.pod_uid = (char *)(uintptr_t)uid;
+	message.bandwidth = &bandwidth;
+	must(ipc_table_send(lab->ipc, IPC_NET_LIMIT, 0, &message.base, NULL, 0, NULL, &err) == 0);
+	lab_await(lab, IPC_NET_LIMITED, &frame, 8000);
+	must(ipc_table_unpack(&frame, &base, &err) == 0);
+	limited = (void *)base;
+	must(strcmp(limited->pod_uid, uid) == 0);
+	code = limited->error ? limited->error->code : 0;
+	if (ret_text)
+		snprintf(ret_text, ERROR_TEXT_SIZE, "%s", code ? limited->error->text : "");
 	protobuf_c_message_free_unpacked(base, NULL);
 	ipc_frame_done(&frame);
 	return code;

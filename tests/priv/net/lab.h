@@ -40,7 +40,8 @@ struct pod {
 	uint8_t mac[6];
 	char port[16];
 	uint32_t ofport;
-	int link_index; /* of eth0, in the pod */
+	int link_index;           /* of eth0, in the pod */
+	uint64_t ingress, egress; /* bits a second to plug it with; 0: no limit */
 };
 
 void lab_start(struct lab *lab, const char *subnet, const char *datapath);
@@ -76,6 +77,14 @@ void lab_send_policies(struct lab *lab, const Bulkhead__V1__NetPolicies *policie
 /* NET_PROJECTS of one project, and its answer's code. */
 unsigned lab_move(struct lab *lab, const char *project, uint32_t vnid);
 
+/* NET_PROJECTS of one project of VNID 'vnid' with these limits, and its answer's code. */
+unsigned lab_limit_project(
+	struct lab *lab, const char *project, uint32_t vnid, uint64_t ingress, uint64_t egress);
+
+/* NET_LIMIT, and its answer's code and text (may be NULL). */
+unsigned pod_limit(
+	struct lab *lab, const char *uid, uint64_t ingress, uint64_t egress, char *ret_text);
+
 /* A socket made inside the pod. */
 int pod_socket(struct lab *lab, const struct pod *pod, int domain, int type, int protocol);
 
@@ -87,6 +96,7 @@ char *lab_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ovs-ofctl's dump without counters, sorted; the caller frees. */
 char *lab_flows(struct lab *lab);
+char *lab_meters(struct lab *lab);
 
 uint64_t lab_msec(void);
 
