@@ -79,6 +79,25 @@ check "same project: a kernel flow forwards" sh -c "fetch_flow() { ovs-dpctl dum
 check "other project: a kernel flow drops" sh -c "ovs-dpctl dump-flows | grep -q 'actions:drop'"
 ovs-dpctl dump-flows
 
+# ---- another runtime's container, by the CNI plugin ------------------------------------------
+
+unshare --net sleep 600 &
+container=$!
+cni() {
+	echo '{"cniVersion":"1.1.0","name":"vm","type":"bulkhead-cni","project":"'"$2"'"}' |
+		CNI_COMMAND=$1 CNI_CONTAINERID=c1 CNI_IFNAME=eth0 CNI_NETNS=/proc/$container/ns/net \
+			/usr/local/libexec/bulkhead/bulkhead-cni
+}
+ping_from_container() { nsenter --target $container --net -- ping -c 1 -W 2 "$web_ip"; }
+check "the plugin's STATUS" cni STATUS red
+check "it attaches a container to red" cni ADD red
+check "which reaches red's pod" ping_from_container
+check "and is detached" cni DEL red
+check "it attaches it to blue" cni ADD blue
+check "which does not reach it" refute ping_from_container
+check "and is detached again" cni DEL blue
+kill $container
+
 # ---- what else pods ask for -----------------------------------------------------------------
 
 cat >/tmp/asks.yaml <<-'MANIFEST'
