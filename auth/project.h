@@ -25,6 +25,8 @@
 #define PROJECT_VNID_FIRST   10u
 #define PROJECT_VNID_MAX     0xffffffu
 
+#define PROJECTS_MOVED_MAX 1000 /* from one network to another, at once */
+
 /* An inclusive range is [start, start + size - 1]. */
 struct project_range {
 	uint32_t start;

@@ -172,6 +172,10 @@ static void on_moved(
 static int check_move(const struct agent *agent, const Bulkhead__V1__MoveProjectsRequest *request,
 	struct error *err)
 {
+	/* Of so many each is looked for, and logged. */
+	if (request->n_projects > PROJECTS_MOVED_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0, "projects: %zu are more than %d at once",
+			request->n_projects, PROJECTS_MOVED_MAX);
 	if (request->to[0] && need_project(agent, request->to, err) < 0)
 		return -1;
 	for (size_t i = 0; i < request->n_projects; i++) {
@@ -181,15 +185,18 @@ static int check_move(const struct agent *agent, const Bulkhead__V1__MoveProject
 	return 0;
 }
 
-/* The audit record names one project; who asked for what is to be found by each. */
+/*
+ * The audit record names one project; who asked for what is to be found by each. Before it is done:
+ * a caller that does not wait for the answer is forgotten, and the move made all the same.
+ */
 static void move_log(const Bulkhead__V1__MoveProjectsRequest *request, const char *user)
 {
-	static const char *const words[] = { "joins project ", "is isolated", "is made global" };
-	const char *word = request->kind < ARRAY_LEN(words) ? words[request->kind] : "is moved";
+	static const char *const words[] = { "join project ", "be isolated", "be global" };
+	bool known = request->kind < ARRAY_LEN(words);
 
-	for (size_t i = 0; i < request->n_projects; i++)
-		log_notice("network: project %s %s%s, for '%s'", request->projects[i], word,
-			request->to, user);
+	for (size_t i = 0; i < request->n_projects && known; i++)
+		log_notice("network: project %s is to %s%s, for '%s'", request->projects[i],
+			words[request->kind], request->to, user);
 }
 
 void method_move_projects(struct agent *agent, struct call *call)

@@ -197,9 +197,9 @@ static int check_move(struct request *r, struct error *err)
 		return error_set(err, ERR_INVALID, 0, "kind: %d is none", (int)move->kind);
 	if (move->n_projects == 0)
 		return error_set(err, ERR_INVALID, 0, "projects: name one at least");
-	if (move->n_projects > MOVE_PROJECTS_MAX)
+	if (move->n_projects > PROJECTS_MOVED_MAX)
 		return error_set(err, ERR_EXHAUSTED, 0, "projects: %zu are more than %d at once",
-			move->n_projects, MOVE_PROJECTS_MAX);
+			move->n_projects, PROJECTS_MOVED_MAX);
 	if ((move->kind == BULKHEAD__V1__CLUSTER_MOVE_TO__MOVE_JOIN) != (move->to[0] != '\0'))
 		return error_set(err, ERR_INVALID, 0,
 			"to: a join, and nothing else, needs the project to join");

@@ -17,7 +17,6 @@
 #define SECRET_TYPE_DEFAULT "Opaque" /* where none is given, as in Kubernetes */
 #define NODE_ADDRESS_MAX    253
 #define OBJECT_NAME_SIZE    254 /* RFC 1123 subdomain and its NUL */
-#define MOVE_PROJECTS_MAX   1000
 
 enum request_kind {
 	REQUEST_CREATE_PROJECT,

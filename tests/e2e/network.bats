@@ -51,7 +51,7 @@ all_apart() {
 	[ "$status" = 0 ]
 	[ "${lines[0]}" = "project/f2 joined project/f1" ]
 	[ "${lines[1]}" = "converged on 1 of 1 nodes" ]
-	grep -q "network: project f2 joins project f1, for 'admin'" "$node_state/agent.log"
+	grep -q "network: project f2 is to join project f1, for 'admin'" "$node_state/agent.log"
 	together f1 f2
 	apart f1 f3
 	apart f2 f3

@@ -34,6 +34,7 @@ static struct {
 	/* What was asked of clusterd. */
 	unsigned changes;
 	char change[128];
+	size_t moved; /* projects */
 	cluster_done_fn done;
 	void *user;
 	bool away;
@@ -95,6 +96,7 @@ int cluster_change(struct cluster *c, const Bulkhead__V1__ClusterTxn *txn, clust
 	cluster.changes++;
 	cluster.done = done;
 	cluster.user = user;
+	cluster.moved = txn->move ? txn->move->n_projects : 0;
 	snprintf(cluster.change, sizeof(cluster.change), "+%s-%s/%s-%s%s%s", txn->create_project,
 		txn->delete_project, txn->delete_secret,
 		txn->put_secret ? txn->put_secret->name : "",
@@ -150,6 +152,12 @@ void call_reply(struct call *call, const ProtobufCMessage *message, bool end)
 		}
 	} else if (message->descriptor == &bulkhead__v1__project__descriptor) {
 		add_text(((const Bulkhead__V1__Project *)message)->name);
+	} else if (message->descriptor == &bulkhead__v1__move_projects_response__descriptor) {
+		char epoch[32];
+
+		snprintf(epoch, sizeof(epoch), "%lld",
+			(long long)((const Bulkhead__V1__MoveProjectsResponse *)message)->epoch);
+		add_text(epoch);
 	} else if (message->descriptor == &bulkhead__v1__secret__descriptor) {
 		add_text(((const Bulkhead__V1__Secret *)message)->name);
 		assert_int_equal(((const Bulkhead__V1__Secret *)message)->sealed.len, 0);
@@ -324,6 +332,44 @@ static void a_list_shows_only_ones_own_projects(void **state)
 		"project \"green\" does not exist");
 }
 
+static void projects_are_moved_by_rule(void **state)
+{
+	Bulkhead__V1__MoveProjectsRequest request = BULKHEAD__V1__MOVE_PROJECTS_REQUEST__INIT;
+	Bulkhead__V1__ClusterTxnReply reply = BULKHEAD__V1__CLUSTER_TXN_REPLY__INIT;
+	Bulkhead__V1__ClusterProject row = BULKHEAD__V1__CLUSTER_PROJECT__INIT;
+	cleanup_free char **names = calloc(PROJECTS_MOVED_MAX + 1, sizeof(char *));
+
+	(void)state;
+	assert_non_null(names);
+	for (size_t i = 0; i <= PROJECTS_MOVED_MAX; i++)
+		names[i] = TEXT("red");
+	caller.call.principal.name = "admin";
+	request.projects = names;
+	request.n_projects = PROJECTS_MOVED_MAX + 1;
+	request.to = TEXT("blue");
+	expect(method_move_projects, &request.base, ERR_EXHAUSTED,
+		"projects: 1001 are more than 1000 at once");
+	request.n_projects = PROJECTS_MOVED_MAX;
+	request.to = TEXT("green");
+	expect(method_move_projects, &request.base, ERR_NOT_FOUND,
+		"project \"green\" does not exist");
+	request.to = TEXT("blue");
+	names[PROJECTS_MOVED_MAX - 1] = TEXT("green");
+	expect(method_move_projects, &request.base, ERR_NOT_FOUND,
+		"project \"green\" does not exist");
+	names[PROJECTS_MOVED_MAX - 1] = TEXT("red");
+	assert_int_equal(cluster.changes, 0);
+	expect_change(method_move_projects, &request.base, "+-/-");
+	assert_int_equal(cluster.moved, PROJECTS_MOVED_MAX);
+	clusterd_answers(&reply, ERR_NONE);
+	assert_int_equal(caller.err.code, ERR_INTERNAL);
+	row.moved = 7;
+	reply.project = &row;
+	expect_change(method_move_projects, &request.base, "+-/-");
+	clusterd_answers(&reply, ERR_NONE);
+	assert_string_equal(caller.text, "7 ");
+}
+
 static void secrets_are_put_by_rule(void **state)
 {
 	Bulkhead__V1__PutSecretRequest request = BULKHEAD__V1__PUT_SECRET_REQUEST__INIT;
@@ -420,6 +466,7 @@ int main(void)
 		TEST(projects_are_created_by_rule),
 		TEST(projects_with_something_in_them_stay),
 		TEST(a_list_shows_only_ones_own_projects),
+		TEST(projects_are_moved_by_rule),
 		TEST(secrets_are_put_by_rule),
 		TEST(a_project_has_so_many_secrets_at_most),
 		TEST(lists_of_secrets_have_no_content),
