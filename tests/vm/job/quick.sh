@@ -98,6 +98,38 @@ check "which does not reach it" refute ping_from_container
 check "and is detached again" cni DEL blue
 kill $container
 
+# ---- network policies, by the kernel's conntrack --------------------------------------------
+
+policy() {
+	printf '{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p", "namespace": "red"}, "spec": %s}' \
+		"$1" | bulkhead apply -f - && sleep 1
+}
+# A connection that is open before something happens, and asks for the page after it: late SECONDS
+late() { in_pod red client sh -c "(sleep $1; printf 'GET /index.html HTTP/1.0\r\n\r\n'; sleep 2) | timeout 15 nc $web_ip 8080"; }
+late 6 >/tmp/late-allowed &
+late_pid=$!
+sleep 2
+check "a policy that lets the project's own pods in" \
+	policy '{"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 8080}]}]}'
+check "allowed: connects" equal page "$(fetch red)" "hello from red"
+check "no policy lets another project in" refute fetch blue
+wait $late_pid
+check "a connection older than the first policy, allowed, goes on" grep -q "hello from red" /tmp/late-allowed
+late 6 >/tmp/late-revoked &
+late_pid=$!
+sleep 2
+check "a policy that lets nobody in" policy '{"podSelector": {}, "policyTypes": ["Ingress"]}'
+check "shut: does not connect" refute fetch red
+wait $late_pid
+check "the open connection got nothing more" refute grep -q "hello from red" /tmp/late-revoked
+check "the kernel tracks in our zone" sh -c "ovs-appctl -t $run/ovs/ovs-vswitchd.ctl dpctl/dump-conntrack zone=25192 | grep -q dport=8080"
+check "egress to a block without its exception" policy \
+	'{"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "10.128.0.0/14", "except": ["'"$web_ip"'/32"]}}]}]}'
+check "shut: does not connect out" refute fetch red
+check "the policy goes" bulkhead delete networkpolicy p -n red
+sleep 1
+check "open again" equal page "$(fetch red)" "hello from red"
+
 # ---- what else pods ask for -----------------------------------------------------------------
 
 cat >/tmp/asks.yaml <<-'MANIFEST'
