@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -61,13 +62,13 @@ static int take_one(struct msghdr *message)
 }
 
 /*
- * Receives a target's number and a socket (-1: none came, or more than one). 0 when the other side
+ * Receives which target and a socket (-1: none came, or more than one). 0 when the other side
  * ended.
  */
-static int receive_request(int fd, uint8_t *ret_target, int *ret_socket)
+static int receive_request(int fd, struct connector_request *ret, int *ret_socket)
 {
 	union received control;
-	struct iovec iov = { ret_target, 1 };
+	struct iovec iov = { ret, sizeof(*ret) };
 	struct msghdr message = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -79,16 +80,23 @@ static int receive_request(int fd, uint8_t *ret_target, int *ret_socket)
 	do
 		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
-	if (n != 1)
+	if (n != sizeof(*ret))
 		return 0;
 	*ret_socket = take_one(&message);
 	return 1;
 }
 
-static void target_address(struct sockaddr_un *address, uint8_t target)
+static void target_address(struct sockaddr_un *address, const struct connector_request *request)
 {
-	*address = (struct sockaddr_un){ .sun_family = AF_UNIX, .sun_path = "/" };
-	memcpy(address->sun_path + 1, connector.targets[target], CONNECTOR_NAME_MAX);
+	const char *name = connector.targets[request->target];
+	const char *star = strchr(name, '*');
+
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (star)
+		snprintf(address->sun_path, sizeof(address->sun_path), "/%.*s%u%s",
+			(int)(star - name), name, request->number, star + 1);
+	else
+		snprintf(address->sun_path, sizeof(address->sun_path), "/%s", name);
 }
 
 /* connect(2) itself: the linker's name for it under --wrap. */
@@ -96,15 +104,16 @@ int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
 
 static _Noreturn void serve(int fd)
 {
-	uint8_t target;
+	struct connector_request request;
 	int socket_fd;
 
-	while (receive_request(fd, &target, &socket_fd)) {
+	while (receive_request(fd, &request, &socket_fd)) {
 		struct sockaddr_un address;
 		int result = EINVAL;
 
-		if (target < CONNECTOR_TARGETS && connector.targets[target][0] && socket_fd >= 0) {
-			target_address(&address, target);
+		if (request.target < CONNECTOR_TARGETS && connector.targets[request.target][0] &&
+			socket_fd >= 0) {
+			target_address(&address, &request);
 			result = __real_connect(socket_fd, (struct sockaddr *)&address,
 					 sizeof(address)) < 0
 					 ? errno
@@ -203,10 +212,10 @@ bool connector_is_gone(void)
 	return recv(connector.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-static int send_request(uint8_t target, int socket_fd)
+static int send_request(struct connector_request request, int socket_fd)
 {
 	union control control = { 0 };
-	struct iovec iov = { &target, 1 };
+	struct iovec iov = { &request, sizeof(request) };
 	struct msghdr message = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -219,41 +228,64 @@ static int send_request(uint8_t target, int socket_fd)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &socket_fd, sizeof(int));
-	return sendmsg(connector.fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
+	return sendmsg(connector.fd, &message, MSG_NOSIGNAL) == sizeof(request) ? 0 : -1;
 }
 
-/* Which target 'address' names, or -1. "/./NAME" is allowed: a remote spelt anew is tried at once.
+/* Whether 'name' is 'target', with a number for its '*'. */
+static bool is_target(const char *target, const char *name, uint32_t *ret_number)
+{
+	const char *star = strchr(target, '*');
+	uint64_t number = 0;
+	const char *p;
+
+	if (!star)
+		return strcmp(target, name) == 0;
+	if (strncmp(target, name, (size_t)(star - target)) != 0)
+		return false;
+	p = name + (star - target);
+	if (*p < '1' || *p > '9')
+		return false;
+	for (; *p >= '0' && *p <= '9' && number <= UINT32_MAX; p++)
+		number = number * 10 + (uint64_t)(*p - '0');
+	*ret_number = (uint32_t)number;
+	return number <= UINT32_MAX && strcmp(p, star + 1) == 0;
+}
+
+/*
+ * Which target 'address' names; false: none. "/./NAME" is allowed: a remote spelt anew is tried at
+ * once.
  */
-static int target_of(const struct sockaddr *address)
+static bool target_of(const struct sockaddr *address, struct connector_request *ret)
 {
 	const struct sockaddr_un *un = (const void *)address;
 	const char *name;
 
+	*ret = (struct connector_request){ 0 };
 	if (address->sa_family != AF_UNIX || un->sun_path[0] != '/')
-		return -1;
+		return false;
 	name = strncmp(un->sun_path, "/./", 3) == 0 ? un->sun_path + 3 : un->sun_path + 1;
-	for (int i = 0; i < CONNECTOR_TARGETS; i++) {
-		if (name[0] && strcmp(name, connector.targets[i]) == 0)
-			return i;
+	for (ret->target = 0; ret->target < CONNECTOR_TARGETS; ret->target++) {
+		if (name[0] && is_target(connector.targets[ret->target], name, &ret->number))
+			return true;
 	}
-	return -1;
+	return false;
 }
 
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
 	struct pollfd answer = { .fd = connector.fd, .events = POLLIN };
-	int target, result = 0;
+	struct connector_request request;
+	int result = 0;
 
 	if (connector.fd < 0)
 		return __real_connect(fd, address, size);
-	target = target_of(address);
-	if (target < 0) {
+	if (!target_of(address, &request)) {
 		errno = EACCES;
 		return -1;
 	}
 	/* A stream connection to a unix socket is made or refused at once: this waits microseconds.
 	 */
-	if (send_request((uint8_t)target, fd) < 0 || poll(&answer, 1, ANSWER_MSEC) != 1 ||
+	if (send_request(request, fd) < 0 || poll(&answer, 1, ANSWER_MSEC) != 1 ||
 		recv(connector.fd, &result, sizeof(result), 0) != sizeof(result)) {
 		shutdown(
 			connector.fd, SHUT_RDWR); /* a late answer must not be taken for the next */

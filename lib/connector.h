@@ -7,9 +7,12 @@
  * and no CAP_DAC_OVERRIDE can neither see nor open them. So before a daemon confines itself it
  * forks the connector: the daemon's uid, the sockets' directory as its whole root, an empty network
  * namespace, CAP_DAC_OVERRIDE alone, and a filter that leaves little but recvmsg, connect and
- * sendto. The daemon sends it an unconnected socket and a number; it connects that very socket,
- * which the two processes share, to the file of that number, and answers with an errno. It ends
- * when the daemon does.
+ * sendto. The daemon sends it an unconnected socket and which target; it connects that very socket,
+ * which the two processes share, to that file, and answers with an errno. It ends when the daemon
+ * does.
+ *
+ * A '*' in a target's name stands for a decimal number that the daemon says with each request:
+ * ovs-vswitchd's control socket carries its pid.
  *
  * libopenvswitch calls connect(2) itself. The program is linked with --wrap=connect, so that the
  * call ends in __wrap_connect(); that is the reason for the writable global here. Programs that do
@@ -19,17 +22,25 @@
 #define LIB_CONNECTOR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
 #include "lib/error.h"
 
-#define CONNECTOR_TARGETS  2
+#define CONNECTOR_TARGETS  4
 #define CONNECTOR_NAME_MAX 64
 
+/* What the daemon sends, with one descriptor. */
+struct connector_request {
+	uint32_t target;
+	uint32_t number; /* for a '*' */
+};
+
 struct connector_config {
-	const char *directory;                  /* absolute; holds all targets */
-	const char *targets[CONNECTOR_TARGETS]; /* file names in it; NULL for those not used */
+	const char *directory; /* absolute; holds all targets */
+	const char *
+		targets[CONNECTOR_TARGETS]; /* file names in it, with one '*' at most; NULL: none */
 	uid_t uid;
 	gid_t gid;
 };

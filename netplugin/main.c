@@ -30,6 +30,7 @@
 #include "netplugin/options.h"
 #include "netplugin/peers.h"
 #include "netplugin/rtnl.h"
+#include "netplugin/trace.h"
 #include "odp-netlink.h"
 #include "openvswitch/poll-loop.h"
 #include "proto/ipc_table.h"
@@ -123,7 +124,8 @@ static int start_connector(const struct options *options, struct error *err)
 	char mgmt[CONNECTOR_NAME_MAX];
 	const struct connector_config config = {
 		.directory = options->mgmt_dir,
-		.targets = { options->ovsdb_name, mgmt },
+		.targets = { options->ovsdb_name, mgmt, TRACE_CONTROL_PRIVATE,
+			TRACE_CONTROL_SYSTEM },
 		.uid = options->uid,
 		.gid = options->gid,
 	};
@@ -197,6 +199,7 @@ static int start(struct netd *netd, const struct options *options, struct error 
 	netd->flows = flow_sync_new(mgmt);
 	netd->peers = peers_new();
 	netd->limits = limits_new();
+	netd->tracer = tracer_new();
 	hmap_init(&netd->endpoints);
 	simap_init(&netd->vnids.now);
 	simap_init(&netd->vnids.coming);
@@ -237,6 +240,7 @@ static void wait_for_more(struct netd *netd)
 	flow_sync_wait(netd->flows);
 	endpoints_wait(netd);
 	cni_wait(netd);
+	tracer_wait(netd);
 	poll_fd_wait(ipc_fd(netd->ipc), events);
 	poll_fd_wait(connector_fd(), POLLIN);
 	poll_block();
@@ -267,6 +271,7 @@ static int loop(struct netd *netd, struct error *err)
 		state_run(netd);
 		sync_run(netd);
 		projects_run(netd);
+		tracer_run(netd);
 		policies_answer(netd);
 		limits_run(netd);
 		if (connector_is_gone())

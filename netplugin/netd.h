@@ -87,6 +87,7 @@ struct netd {
 	struct flow_sync *flows;
 	struct peers *peers;
 	struct limits *limits;
+	struct tracer *tracer;
 	int route_fd;
 	int guard_fd;    /* -1 without guard */
 	dev_t netns_dev; /* of the node's network namespace */

@@ -23,6 +23,15 @@ bool peers_known(const struct peers *peers)
 	return peers->known;
 }
 
+const struct flow_peer *peers_find(const struct peers *peers, uint32_t address)
+{
+	for (size_t i = 0; i < peers->len; i++) {
+		if (ipnet_contains(&peers->list[i].subnet, address))
+			return &peers->list[i];
+	}
+	return NULL;
+}
+
 static bool overlap(const struct ipnet *a, const struct ipnet *b)
 {
 	return ipnet_contains(a, b->address) || ipnet_contains(b, a->address);
@@ -120,8 +129,7 @@ int peers_set(struct netd *netd, const Bulkhead__V1__NetPeers *message, struct e
 		return error_set(err, ERR_EXHAUSTED, 0, "peers: %zu nodes are more than %d",
 			message->n_peers, PEERS_MAX);
 	list = xcalloc(message->n_peers + 1, sizeof(*list));
-	if (parse(netd, message, list, err) < 0 ||
-		replace(netd, list, message->n_peers, err) < 0) {
+	if (parse(netd, message, list, err) < 0 || replace(netd, list, message->n_peers, err) < 0) {
 		free(list);
 		return -1;
 	}

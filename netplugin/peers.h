@@ -8,7 +8,10 @@
 #include <stdbool.h>
 
 #include "bulkhead/v1/ipc.pb-c.h"
+#include <stdint.h>
+
 #include "lib/error.h"
+#include "netplugin/flows.h"
 
 #define PEERS_MAX 4096
 
@@ -20,6 +23,9 @@ struct peers *peers_new(void);
 
 /* Whether the agent has said them: before that the flows of each would look stale. */
 bool peers_known(const struct peers *peers);
+
+/* The node whose subnet has 'address', NULL when none does. Borrowed until the next peers_set(). */
+const struct flow_peer *peers_find(const struct peers *peers, uint32_t address);
 
 /*
  * Replaces all of them; the flows that differ go out with the next bundle. Errors: ERR_INVALID

@@ -19,6 +19,7 @@
 #include "netplugin/endpoint.h"
 #include "netplugin/limits.h"
 #include "netplugin/peers.h"
+#include "netplugin/trace.h"
 #include "openvswitch/poll-loop.h"
 #include "proto/ipc_table.h"
 #include "timeval.h"
@@ -482,6 +483,14 @@ static int on_policies(
 	return policies_told(netd, frame, err);
 }
 
+static int on_trace(
+	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
+{
+	(void)err;
+	tracer_ask(netd, (const Bulkhead__V1__NetTrace *)base, frame->serial);
+	return 0;
+}
+
 /* ---- frames and state ---------------------------------------------------------------------- */
 
 static const struct {
@@ -495,6 +504,7 @@ static const struct {
 	{ IPC_NET_PROJECTS, on_projects },
 	{ IPC_NET_CNI, on_cni },
 	{ IPC_NET_PEERS, on_peers },
+	{ IPC_NET_TRACE, on_trace },
 	{ IPC_NET_POLICIES, on_policies },
 	{ IPC_NET_LIMIT, limits_told },
 };

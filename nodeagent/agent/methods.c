@@ -93,6 +93,7 @@ TARGET(create_project, Bulkhead__V1__CreateProjectRequest, NULL, r->name)
 TARGET(list_projects, Bulkhead__V1__ListProjectsRequest, NULL, r->name)
 TARGET(delete_project, Bulkhead__V1__DeleteProjectRequest, NULL, r->name)
 TARGET(move_projects, Bulkhead__V1__MoveProjectsRequest, NULL, r->n_projects ? r->projects[0] : "")
+TARGET(trace_network, Bulkhead__V1__TraceNetworkRequest, r->project, r->source)
 TARGET(list_nodes, Bulkhead__V1__ListNodesRequest, NULL, r->name)
 TARGET(join_node, Bulkhead__V1__JoinNodeRequest, NULL, r->name)
 TARGET(delete_node, Bulkhead__V1__DeleteNodeRequest, NULL, r->name)
@@ -127,6 +128,8 @@ static const struct method methods[] = {
 		method_list_projects),
 	ROW("MoveProjects", move_projects, "update", "projects", move_projects, false,
 		method_move_projects),
+	ROW("TraceNetwork", trace_network, "get", "pods", trace_network, false,
+		method_trace_network),
 	ROW("DeleteProject", delete_project, "delete", "projects", delete_project, false,
 		method_delete_project),
 	ROW("PutSecret", put_secret, "create", "secrets", put_secret, false, method_put_secret),

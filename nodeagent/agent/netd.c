@@ -43,6 +43,7 @@ struct netd {
 	uint64_t peers; /* net_peers_hash() of what was sent last; 0: nothing on this connection */
 	struct net_policies_told policies; /* on this connection */
 	struct pending_list requests;
+	struct pending_list traces; /* netd_trace.h */
 };
 
 struct request {
@@ -297,6 +298,9 @@ static int on_frame(
 			on_projects_set(netd, (const Bulkhead__V1__NetProjectsSet *)message);
 		return 0;
 	}
+	if (frame->type == IPC_NET_TRACED)
+		return netd_trace_answered(
+			&netd->traces, frame, (const Bulkhead__V1__NetTraced *)message, err);
 	if (frame->type == IPC_NET_POLICIES_SET) {
 		net_policies_answered(&netd->policies, frame->reply_to,
 			(const Bulkhead__V1__NetPoliciesSet *)message);
@@ -326,6 +330,7 @@ static void on_lost(void *user, const struct error *err)
 		request->done(request->pending.user, NULL, err);
 		free(request);
 	}
+	netd_trace_lost(&netd->traces, err);
 	node_kick(netd->agent->node);
 }
 
@@ -361,7 +366,8 @@ void netd_free(struct netd *netd)
 	if (!netd)
 		return;
 	daemon_free(netd->daemon);
-	while ((request = pending_take_any(&netd->requests)))
+	while ((request = pending_take_any(&netd->requests)) ||
+		(request = pending_take_any(&netd->traces)))
 		free(request);
 	if (netd->state)
 		bulkhead__v1__net_state__free_unpacked(netd->state, NULL);
@@ -480,6 +486,13 @@ int netd_unplug(
 void netd_forget(struct netd *netd, const void *user)
 {
 	pending_forget(&netd->requests, user);
+	pending_forget(&netd->traces, user);
+}
+
+int netd_trace(struct netd *netd, const Bulkhead__V1__NetTrace *trace, netd_traced_fn done,
+	void *user, struct error *err)
+{
+	return netd_trace_ask(&netd->traces, netd->daemon, trace, done, user, err);
 }
 
 const char *netd_away(const struct netd *netd)

@@ -9,6 +9,7 @@
 
 #include "bulkhead/v1/ipc.pb-c.h"
 #include "lib/error.h"
+#include "nodeagent/agent/netd_trace.h"
 
 struct agent;
 struct netd;
@@ -55,5 +56,9 @@ int netd_plug(struct netd *netd, const Bulkhead__V1__NetPlug *plug, const int fd
 int netd_unplug(
 	struct netd *netd, const char *pod_uid, netd_done_fn done, void *user, struct error *err);
 void netd_forget(struct netd *netd, const void *user);
+
+/* Asks what becomes of a packet; 'done' comes once, and not after netd_forget(). */
+int netd_trace(struct netd *netd, const Bulkhead__V1__NetTrace *trace, netd_traced_fn done,
+	void *user, struct error *err);
 
 #endif

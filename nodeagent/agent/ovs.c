@@ -88,6 +88,23 @@ const char *ovs_switch_dir(const Bulkhead__V1__NodeConfig *config, char buf[OVS_
 	return buf;
 }
 
+int ovs_switch_control(
+	const Bulkhead__V1__NodeConfig *config, char name[OVS_CONTROL_SIZE], struct error *err)
+{
+	pid_t pid;
+
+	/* Ours is told its name; the distribution's has its pid in it, as ovs-appctl(8) expects. */
+	if (strcmp(config->ovs, "system") != 0) {
+		snprintf(name, OVS_CONTROL_SIZE, "ovs-vswitchd.ctl");
+		return 0;
+	}
+	pid = ovs_pid_of(OVS_SYSTEM_DIR "/ovs-vswitchd.pid");
+	if (pid <= 0)
+		return error_set(err, ERR_UNAVAILABLE, 0, "ovs-vswitchd does not run");
+	snprintf(name, OVS_CONTROL_SIZE, "ovs-vswitchd.%d.ctl", (int)pid);
+	return 0;
+}
+
 pid_t ovs_pid_of(const char *pid_file)
 {
 	cleanup_close int fd = open(pid_file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);

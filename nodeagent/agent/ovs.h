@@ -20,6 +20,7 @@
 #include "lib/error.h"
 
 #define OVS_DIR_SIZE   64
+#define OVS_CONTROL_SIZE 40
 #define OVS_SYSTEM_DIR "/run/openvswitch"
 #define OVS_DOMAIN     "bulkhead_ovs_t" /* of its programs where SELinux is on */
 
@@ -36,6 +37,13 @@ bool ovs_running(const struct ovs *ovs, struct error *err);
 
 /* The folder with the sockets of the switch: db.sock, <bridge>.mgmt. Returns 'buf'. */
 const char *ovs_switch_dir(const Bulkhead__V1__NodeConfig *config, char buf[OVS_DIR_SIZE]);
+
+/*
+ * The file in that folder that is ovs-vswitchd's control socket. Errors: ERR_UNAVAILABLE (it does not
+ * run).
+ */
+int ovs_switch_control(const Bulkhead__V1__NodeConfig *config, char name[OVS_CONTROL_SIZE],
+	struct error *err);
 
 /*
  * Takes the bridge away, ends the processes (`ovs: private`), and waits for that. What is not there

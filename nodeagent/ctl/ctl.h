@@ -14,7 +14,7 @@
 #define CTL_OK      0
 #define CTL_FAILED  1
 #define CTL_INVALID 2 /* explain: the input is not a valid manifest */
-#define CTL_DRIFT   3 /* drift: something differs from what was admitted */
+#define CTL_DRIFT   3 /* drift: something differs from what was admitted; network why: no way there */
 
 struct ctl {
 	const struct args *args;
@@ -109,6 +109,8 @@ int ctl_drift(struct ctl *ctl, struct error *err);
 int ctl_network_join(struct ctl *ctl, struct error *err);
 int ctl_network_isolate(struct ctl *ctl, struct error *err);
 int ctl_network_global(struct ctl *ctl, struct error *err);
+int ctl_network_why(struct ctl *ctl, struct error *err);
+int ctl_network_trace(struct ctl *ctl, struct error *err);
 int ctl_profile(struct ctl *ctl, struct error *err);
 int ctl_logs(struct ctl *ctl, struct error *err);
 int ctl_exec(struct ctl *ctl, struct error *err);
