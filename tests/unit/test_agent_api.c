@@ -136,6 +136,9 @@ HANDLER(method_pod_logs)
 HANDLER(method_exec)
 HANDLER(method_debug)
 HANDLER(method_trace_network)
+HANDLER(method_apply_network_policy)
+HANDLER(method_list_network_policies)
+HANDLER(method_delete_network_policy)
 HANDLER(method_create_project)
 HANDLER(method_list_projects)
 HANDLER(method_move_projects)
@@ -420,7 +423,7 @@ static void no_method_mistakes_the_project(void **state)
 			fail_msg("%s in project blue was allowed", row->name);
 		methods++;
 	}
-	assert_int_equal(methods, 12);
+	assert_int_equal(methods, 15);
 }
 
 static void what_is_not_a_call_is_refused(void **state)
