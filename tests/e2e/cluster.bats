@@ -113,6 +113,22 @@ member_client() { # NODE ovsdb-client's words, as that node
 	together f1-a f1-b
 	together f2-a f2-b
 }
+@test "network why: each node tells its half" {
+	run on a network why f1/f1-a "$(address_of f1-b):80"
+	[ "$status" = 0 ]
+	[[ ${lines[0]} == *"on node b, tcp port 80: leaves" ]]
+	[[ $output == *"sends it to node b (10.77.0.2) with network $(vnid f1)"* ]]
+	[[ $output == *"ask node b: bulkhead network why $(address_of f1-a) $(address_of f1-b) -n f1"* ]]
+	run on b network why "$(address_of f1-a)" "$(address_of f1-b)" -n f1
+	[ "$status" = 0 ]
+	[[ ${lines[0]} == "$(address_of f1-a) on node a -> f1/f1-b "*"reaches" ]]
+	run on b network why "$(address_of f2-a)" f1/f1-b -n f2
+	[ "$status" = 3 ]
+	[[ $output == *"projects f2 and f1 have networks $(vnid f2) and $(vnid f1)"* ]]
+	run on c network why "$(address_of f2-a)" "$(address_of f1-b)" -n f2
+	[ "$status" = 1 ]
+	[[ $output == *"neither end is of this node"* ]]
+}
 @test "another project: neither on the same node nor on different ones" {
 	apart f1-a f2-a
 	apart f1-a f2-b

@@ -127,6 +127,39 @@ agree() {
 	[[ $output == *"the packet: delivered"* ]]
 	[[ $output == *"opens a connection that is to be remembered"* ]]
 }
+@test "network policies: the one that says no is named, and what they allow passes with its answer" {
+	bh apply -f - <<-Y
+		apiVersion: networking.k8s.io/v1
+		kind: NetworkPolicy
+		metadata: {name: only-8080, namespace: red}
+		spec:
+		  podSelector: {}
+		  policyTypes: [Ingress]
+		  ingress:
+		  - from: [{podSelector: {}}]
+		    ports: [{port: 8080}, {port: 53, protocol: UDP}]
+	Y
+	eventually 5 bash -c "! '$bh' network why red/web red/api:80 >/dev/null"
+	run why red/web red/api:80
+	[ "$status" = 3 ]
+	[[ $output == *"the network policies of project red for ingress do not allow it"* ]]
+	[[ $output == *"table 75 (ingress policy)"* ]]
+	[[ $output == *"of network policies"* ]]
+	local port
+	for port in 8080 53/udp; do
+		run why red/web red/api:$port
+		[ "$status" = 0 ]
+		[[ $output == *"; the network policies allow it"* ]]
+	done
+	run why red/web red/api
+	[ "$status" = 3 ]
+	run why default/web red/api:8080
+	[ "$status" = 3 ]
+	agree red/web red/api
+	agree default/web red/api
+	bh delete networkpolicy only-8080 -n red
+	eventually 5 why red/web red/api:80
+}
 @test "a tenant: its own pods in full" {
 	run as_vic network why red/web red/api:80
 	[ "$status" = 0 ]
