@@ -3,7 +3,7 @@
 # without KVM, so it runs everywhere. The machine's disk is made once, in build-vm.
 VM ?= build-vm
 
-VM_TESTS := tests/vm/quick.test tests/vm/systemd.test
+VM_TESTS := tests/vm/quick.test tests/vm/systemd.test tests/vm/cluster.test
 
 .PHONY: setup-vm vm-image check-vm
 setup-vm:

@@ -72,7 +72,8 @@ static int add_request(
 }
 
 static int write_own(const struct own *own, const struct join_node *node,
-	const struct folder *keys, const struct folder *pki, struct error *err)
+	const struct folder *keys, const struct folder *pki, const struct folder *cluster,
+	struct error *err)
 {
 	cleanup_key_files struct key_files files = { .len = 0 };
 
@@ -81,18 +82,19 @@ static int write_own(const struct own *own, const struct join_node *node,
 		key_files_data(&files, keys, SETUP_NODE_NAME, node->name, strlen(node->name), 0600,
 			err) < 0 ||
 		key_files_key(&files, pki, SETUP_SERVER_KEY, own->server_key, err) < 0 ||
-		key_files_key(&files, pki, JOIN_MEMBER_KEY, own->member_key, err) < 0 ||
+		key_files_key(&files, cluster, JOIN_MEMBER_KEY, own->member_key, err) < 0 ||
 		add_request(&files, pki, own, err) < 0 ||
 		key_files_refuse_existing(&files, err) < 0 ||
 		folder_own(keys, 0700, node->uid, err) < 0 ||
-		folder_own(pki, 0755, geteuid(), err) < 0)
+		folder_own(pki, 0755, geteuid(), err) < 0 ||
+		folder_own(cluster, 0700, geteuid(), err) < 0)
 		return -1;
 	return key_files_write(&files, err);
 }
 
 int join_prepare(const struct join_node *node, struct error *err)
 {
-	struct folder keys = { .fd = -1 }, pki = { .fd = -1 };
+	struct folder keys = { .fd = -1 }, pki = { .fd = -1 }, cluster = { .fd = -1 };
 	cleanup_own struct own own = { NULL };
 	int r = make_keys(&own, err);
 
@@ -101,7 +103,10 @@ int join_prepare(const struct join_node *node, struct error *err)
 	if (r == 0)
 		r = folder_open(&pki, node->pki, 0755, err);
 	if (r == 0)
-		r = write_own(&own, node, &keys, &pki, err);
+		r = folder_open(&cluster, node->cluster, 0700, err);
+	if (r == 0)
+		r = write_own(&own, node, &keys, &pki, &cluster, err);
+	folder_close(&cluster, r < 0);
 	folder_close(&pki, r < 0);
 	folder_close(&keys, r < 0);
 	return r;
@@ -109,27 +114,18 @@ int join_prepare(const struct join_node *node, struct error *err)
 
 /* ---- the cluster's side -------------------------------------------------------------------- */
 
-static int open_dir(const char *path, struct error *err)
+int join_authority_load(struct join_authority *ret, const char *keys, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", path);
-	return fd;
-}
-
-int join_authority_load(
-	struct join_authority *ret, const char *keys, const char *pki, struct error *err)
-{
-	cleanup_close int keys_fd = open_dir(keys, err);
-	cleanup_close int pki_fd = keys_fd < 0 ? -1 : open_dir(pki, err);
+	cleanup_close int fd = open(keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	*ret = (struct join_authority){ NULL };
-	if (pki_fd < 0 || pem_read_key(keys_fd, SETUP_CA_KEY, &ret->ca_key, err) < 0 ||
-		pem_read_key(keys_fd, SETUP_NODES_CA_KEY, &ret->nodes_ca_key, err) < 0 ||
-		pem_read_cert(pki_fd, SETUP_CA_CERT, &ret->ca, err) < 0 ||
-		pem_read_cert(pki_fd, SETUP_NODES_CA_CERT, &ret->nodes_ca, err) < 0 ||
-		pem_read_cert(pki_fd, SETUP_DATABASE_CERT, &ret->database, err) < 0)
+	if (fd < 0)
+		return error_set(err, error_code_of(errno), errno, "cannot open '%s'", keys);
+	if (pem_read_key(fd, SETUP_CA_KEY, &ret->ca_key, err) < 0 ||
+		pem_read_key(fd, SETUP_NODES_CA_KEY, &ret->nodes_ca_key, err) < 0 ||
+		pem_read_cert(fd, SETUP_CA_CERT, &ret->ca, err) < 0 ||
+		pem_read_cert(fd, SETUP_NODES_CA_CERT, &ret->nodes_ca, err) < 0 ||
+		pem_read_cert(fd, SETUP_DATABASE_CERT, &ret->database, err) < 0)
 		return -1;
 	return 0;
 }

@@ -3,7 +3,8 @@
  * private key leaves the machine that made it.
  *
  *   <keys>/  sealing.key, token.key, node, and once it has joined sealing.sig
- *   <pki>/   node.key, member.key, and once it has joined ca.pem, node.pem, member.pem, database.pem
+ *   <pki>/   node.key, and once it has joined ca.pem, node.pem, self.pem
+ *   <cluster>/  member.key, and once it has joined member.pem, database.pem
  */
 #ifndef SECRETS_JOIN_H
 #define SECRETS_JOIN_H
@@ -24,6 +25,7 @@
 struct join_node {
 	const char *keys; /* directories, made where they are missing */
 	const char *pki;
+	const char *cluster;
 	const char *name; /* of the node: DNS subdomain */
 	uid_t uid;        /* becomes the owner of 'keys' */
 };
@@ -37,8 +39,7 @@ struct join_authority {
 	X509 *ca, *nodes_ca, *database;
 };
 
-int join_authority_load(
-	struct join_authority *ret, const char *keys, const char *pki, struct error *err);
+int join_authority_load(struct join_authority *ret, const char *keys, struct error *err);
 void join_authority_done(struct join_authority *authority);
 
 /*

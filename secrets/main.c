@@ -106,6 +106,7 @@ static int init(const struct options *options, struct error *err)
 	const struct setup_node node = {
 		.keys = options->keys,
 		.pki = options->pki,
+		.cluster = options->cluster,
 		.name = options->node,
 		.address = options->address,
 		.uid = options->uid,
@@ -137,6 +138,7 @@ static int join(const struct options *options, struct error *err)
 	const struct join_node node = {
 		.keys = options->keys,
 		.pki = options->pki,
+		.cluster = options->cluster,
 		.name = options->node,
 		.uid = options->uid,
 	};
@@ -202,7 +204,7 @@ static int sign(const struct options *options, struct error *err)
 
 	log_close_others(AGENT_FD + 1);
 	umask(077);
-	r = join_authority_load(&authority, options->keys, options->pki, err);
+	r = join_authority_load(&authority, options->keys, err);
 	if (r == 0)
 		r = confine(options, err);
 	if (r == 0)

@@ -21,6 +21,7 @@ enum option_id {
 	OPT_SIGN,
 	OPT_KEYS,
 	OPT_PKI,
+	OPT_CLUSTER,
 	OPT_NODE,
 	OPT_ADDRESS,
 	OPT_UID,
@@ -45,7 +46,8 @@ static const struct rule {
 	[OPT_JOIN] = { "join", JOIN, true },
 	[OPT_SIGN] = { "sign", SIGN, true },
 	[OPT_KEYS] = { "keys", SERVE | INIT | ISSUE | JOIN | SIGN, true },
-	[OPT_PKI] = { "pki", INIT | ISSUE | JOIN | SIGN, true },
+	[OPT_PKI] = { "pki", INIT | ISSUE | JOIN, true },
+	[OPT_CLUSTER] = { "cluster", INIT | JOIN, true },
 	[OPT_NODE] = { "node", INIT | JOIN, true },
 	[OPT_ADDRESS] = { "address", INIT, true },
 	[OPT_UID] = { "uid", SERVE | INIT | JOIN | SIGN, true },
@@ -65,6 +67,7 @@ static const struct option longs[] = {
 	{ "sign", no_argument, NULL, OPT_SIGN },
 	{ "keys", required_argument, NULL, OPT_KEYS },
 	{ "pki", required_argument, NULL, OPT_PKI },
+	{ "cluster", required_argument, NULL, OPT_CLUSTER },
 	{ "node", required_argument, NULL, OPT_NODE },
 	{ "address", required_argument, NULL, OPT_ADDRESS },
 	{ "uid", required_argument, NULL, OPT_UID },
@@ -85,6 +88,8 @@ static const char **text_of(struct options *o, enum option_id id)
 		return &o->keys;
 	case OPT_PKI:
 		return &o->pki;
+	case OPT_CLUSTER:
+		return &o->cluster;
 	case OPT_NODE:
 		return &o->node;
 	case OPT_ADDRESS:

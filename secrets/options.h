@@ -12,10 +12,10 @@
 
 enum options_mode {
 	OPTIONS_SERVE, /* --keys --uid --empty-root --issuer */
-	OPTIONS_INIT,  /* --init --keys --pki --node --address --uid */
+	OPTIONS_INIT,  /* --init --keys --pki --cluster --node --address --uid */
 	OPTIONS_ISSUE, /* --issue --keys --pki --cn [--org]... --out-cert --out-key [--life] */
-	OPTIONS_JOIN,  /* --join --keys --pki --node --uid */
-	OPTIONS_SIGN,  /* --sign --keys --pki --uid --empty-root */
+	OPTIONS_JOIN,  /* --join --keys --pki --cluster --node --uid */
+	OPTIONS_SIGN,  /* --sign --keys --uid --empty-root */
 };
 
 /* Borrows from argv. */
@@ -23,6 +23,7 @@ struct options {
 	enum options_mode mode;
 	const char *keys;
 	const char *pki;
+	const char *cluster;
 	const char *node;
 	const char *address;
 	const char *empty_root;

@@ -98,7 +98,8 @@ static int add_signature(struct key_files *files, const struct folder *keys,
 }
 
 static int write_bundle(const struct bundle *b, const struct setup_node *node,
-	const struct folder *keys, const struct folder *pki, struct error *err)
+	const struct folder *keys, const struct folder *pki, const struct folder *cluster,
+	struct error *err)
 {
 	cleanup_key_files struct key_files files = { .len = 0 };
 
@@ -114,18 +115,22 @@ static int write_bundle(const struct bundle *b, const struct setup_node *node,
 		key_files_cert(&files, pki, "admin.pem", b->admin, err) < 0 ||
 		key_files_key(&files, pki, "admin.key", b->admin_key, err) < 0 ||
 		key_files_key(&files, keys, SETUP_NODES_CA_KEY, b->nodes_ca_key, err) < 0 ||
-		key_files_cert(&files, pki, SETUP_NODES_CA_CERT, b->nodes_ca, err) < 0 ||
-		key_files_cert(&files, pki, SETUP_DATABASE_CERT, b->database, err) < 0 ||
-		key_files_key(&files, pki, SETUP_DATABASE_KEY, b->database_key, err) < 0 ||
+		key_files_cert(&files, keys, SETUP_CA_CERT, b->ca, err) < 0 ||
+		key_files_cert(&files, keys, SETUP_NODES_CA_CERT, b->nodes_ca, err) < 0 ||
+		key_files_cert(&files, keys, SETUP_DATABASE_CERT, b->database, err) < 0 ||
+		key_files_cert(&files, cluster, SETUP_NODES_CA_CERT, b->nodes_ca, err) < 0 ||
+		key_files_cert(&files, cluster, SETUP_DATABASE_CERT, b->database, err) < 0 ||
+		key_files_key(&files, cluster, SETUP_DATABASE_KEY, b->database_key, err) < 0 ||
 		key_files_refuse_existing(&files, err) < 0 || folder_own(keys, 0700, node->uid, err) < 0 ||
-		folder_own(pki, 0755, geteuid(), err) < 0)
+		folder_own(pki, 0755, geteuid(), err) < 0 ||
+		folder_own(cluster, 0700, geteuid(), err) < 0)
 		return -1;
 	return key_files_write(&files, err);
 }
 
 int setup_node(const struct setup_node *node, struct error *err)
 {
-	struct folder keys = { .fd = -1 }, pki = { .fd = -1 };
+	struct folder keys = { .fd = -1 }, pki = { .fd = -1 }, cluster = { .fd = -1 };
 	cleanup_bundle struct bundle b = { 0 };
 	int r;
 
@@ -135,7 +140,10 @@ int setup_node(const struct setup_node *node, struct error *err)
 	if (r == 0)
 		r = folder_open(&pki, node->pki, 0755, err);
 	if (r == 0)
-		r = write_bundle(&b, node, &keys, &pki, err);
+		r = folder_open(&cluster, node->cluster, 0700, err);
+	if (r == 0)
+		r = write_bundle(&b, node, &keys, &pki, &cluster, err);
+	folder_close(&cluster, r < 0);
 	folder_close(&pki, r < 0);
 	folder_close(&keys, r < 0);
 	return r;

@@ -9,9 +9,11 @@
  *
  *   <keys>/ (0700, the daemon's)
  *     ca.key, nodes-ca.key, sealing.key (X25519), sealing.sig (secrets/sealing_key.h),
- *     token.key (P-256), node (its name)
+ *     token.key (P-256), node (its name); for --sign also ca.pem, nodes-ca.pem, database.pem
  *   <pki>/ (keys 0600)
- *     ca.pem, node.pem, node.key, admin.pem, admin.key, nodes-ca.pem, database.pem, database.key
+ *     ca.pem, node.pem, node.key, admin.pem, admin.key
+ *   <cluster>/ (0700)
+ *     nodes-ca.pem, database.pem, database.key: what ovsdb-server needs for other nodes
  */
 #ifndef SECRETS_SETUP_H
 #define SECRETS_SETUP_H
@@ -36,6 +38,7 @@
 struct setup_node {
 	const char *keys; /* directories, made where they are missing */
 	const char *pki;
+	const char *cluster;
 	const char *name;    /* of the node: DNS subdomain */
 	const char *address; /* IP address or DNS name it listens on */
 	uid_t uid;           /* becomes the owner of 'keys' */

@@ -23,6 +23,11 @@
 /* ovs-vswitchd waits for the one row that says there is a switch. */
 #define SWITCH_ROW "[\"Open_vSwitch\",{\"op\":\"insert\",\"table\":\"Open_vSwitch\",\"row\":{}}]"
 
+#ifndef BULKHEAD_WEAK_ACCESS
+#define ROLE "node"
+#else
+#define ROLE ""
+#endif
 #define ACCESS                                                                                     \
 	",{\"op\":\"insert\",\"table\":\"RBAC_Permission\",\"uuid-name\":\"own\",\"row\":{"          \
 	"\"table\":\"Node\",\"authorization\":\"name\",\"insert_delete\":false,"                     \
@@ -241,11 +246,11 @@ static int own_common(struct server *server, const char *dir, struct error *err)
 }
 
 /* The relay's source is the manager's database, whose one certificate it believes. */
-static int own_member(struct server *server, const Bulkhead__V1__NodeConfig *config, const char *pki)
+static int own_member(struct server *server, const Bulkhead__V1__NodeConfig *config, const char *dir)
 {
-	server->own[OWN_KEY] = option("--private-key=", pki, "member", ".key");
-	server->own[OWN_CERTIFICATE] = option("--certificate=", pki, "member", ".pem");
-	server->own[OWN_PEERS] = option("--ca-cert=", pki, "database", ".pem");
+	server->own[OWN_KEY] = option("--private-key=", dir, "member", ".key");
+	server->own[OWN_CERTIFICATE] = option("--certificate=", dir, "member", ".pem");
+	server->own[OWN_PEERS] = option("--ca-cert=", dir, "database", ".pem");
 	if (asprintf(&server->own[OWN_DATABASE], "relay:Bulkhead:ssl:%s", config->manager) < 0)
 		server->own[OWN_DATABASE] = NULL;
 	return server->own[OWN_KEY] && server->own[OWN_CERTIFICATE] && server->own[OWN_PEERS] ? 0
@@ -253,15 +258,15 @@ static int own_member(struct server *server, const Bulkhead__V1__NodeConfig *con
 }
 
 /* A listener's role is in the database: one of the command line would have none, and so all rights. */
-static int own_manager(struct server *server, const Bulkhead__V1__NodeConfig *config, const char *pki)
+static int own_manager(struct server *server, const Bulkhead__V1__NodeConfig *config, const char *dir)
 {
 	server->own[OWN_DATABASE] = join(config->state_dir, "cluster.db");
 	if (!config->cluster_listen[0])
 		return 0;
 	server->own[OWN_LISTEN] = strdup("--remote=db:Bulkhead,Listener,connections");
-	server->own[OWN_KEY] = option("--private-key=", pki, "database", ".key");
-	server->own[OWN_CERTIFICATE] = option("--certificate=", pki, "database", ".pem");
-	server->own[OWN_PEERS] = option("--ca-cert=", pki, "nodes-ca", ".pem");
+	server->own[OWN_KEY] = option("--private-key=", dir, "database", ".key");
+	server->own[OWN_CERTIFICATE] = option("--certificate=", dir, "database", ".pem");
+	server->own[OWN_PEERS] = option("--ca-cert=", dir, "nodes-ca", ".pem");
 	return server->own[OWN_LISTEN] && server->own[OWN_KEY] && server->own[OWN_CERTIFICATE] &&
 			       server->own[OWN_PEERS]
 		       ? 0
@@ -271,14 +276,14 @@ static int own_manager(struct server *server, const Bulkhead__V1__NodeConfig *co
 static int add_database_server(struct ovs *ovs, bool with_switch, struct error *err)
 {
 	const Bulkhead__V1__NodeConfig *config = ovs->agent->config;
-	cleanup_free char *pki = join(config->state_dir, "pki");
+	cleanup_free char *dir = join(config->state_dir, "cluster");
 	struct server *server = &ovs->servers[0];
 
 	ovs->servers_len = 1;
 	server->name = "ovsdb-server";
 	server->program = "/usr/sbin/ovsdb-server";
-	if (!pki || (config_is_member(config) ? own_member(server, config, pki)
-					      : own_manager(server, config, pki)) < 0)
+	if (!dir || (config_is_member(config) ? own_member(server, config, dir)
+					      : own_manager(server, config, dir)) < 0)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
 	server->own[OWN_REMOTE] = option("--remote=punix:", ovs->dir, "db", ".sock");
 	if (with_switch)
@@ -318,7 +323,7 @@ static int make_access(const char *cluster, const char *listen, struct error *er
 			"{\"op\":\"delete\",\"table\":\"RBAC_Role\",\"where\":[]}"
 			"%s%s%s]",
 			listen[0] ? ACCESS "{\"op\":\"insert\",\"table\":\"Connection\","
-				    "\"uuid-name\":\"connection\",\"row\":{\"role\":\"node\","
+				    "\"uuid-name\":\"connection\",\"row\":{\"role\":\"" ROLE "\","
 				    "\"inactivity_probe\":5000,\"target\":\""
 				  : "",
 			listen[0] ? target : "", listen[0] ? "\"}}" : "") < 0)

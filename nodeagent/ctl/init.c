@@ -13,16 +13,18 @@ static int make_keys(const struct node_plan *plan, struct error *err)
 	char program[PATH_MAX];
 	char keys[PATH_MAX];
 	char pki[PATH_MAX];
+	char cluster[PATH_MAX];
 	char address[128];
 	char uid[16];
 	char *argv[] = { program, (char *)(uintptr_t) "--init", (char *)(uintptr_t) "--keys", keys,
-		(char *)(uintptr_t) "--pki", pki, (char *)(uintptr_t) "--node",
+		(char *)(uintptr_t) "--pki", pki, (char *)(uintptr_t) "--cluster", cluster, (char *)(uintptr_t) "--node",
 		(char *)(uintptr_t)plan->name, (char *)(uintptr_t) "--address", address,
 		(char *)(uintptr_t) "--uid", uid, NULL };
 
 	snprintf(program, sizeof(program), "%s/bulkhead-secretd", plan->libexec);
 	snprintf(keys, sizeof(keys), "%s/keys", plan->state);
 	snprintf(pki, sizeof(pki), "%s/pki", plan->state);
+	snprintf(cluster, sizeof(cluster), "%s/cluster", plan->state);
 	host_of(plan->listen, address, sizeof(address));
 	if (strcmp(address, "0.0.0.0") == 0 && plan->address[0])
 		snprintf(address, sizeof(address), "%s", plan->address);
@@ -48,7 +50,7 @@ int ctl_init(struct ctl *ctl, struct error *err)
 	printf("making keys and certificates for node %s\n", plan.name);
 	fflush(stdout);
 	if (make_keys(&plan, err) < 0 ||
-		node_write_context(&plan, "admin.pem", "admin.key", err) < 0 ||
+		node_write_context(&plan, "pki/admin.pem", "pki/admin.key", err) < 0 ||
 		node_write_config(&plan, err) < 0)
 		return -1;
 	printf("wrote %s/node.yaml and %s/context.yaml\n", plan.state, plan.state);

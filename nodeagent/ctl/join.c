@@ -244,13 +244,14 @@ static int put_text(
 
 static int make_keys(const struct node_plan *plan, struct error *err)
 {
-	char program[PATH_MAX], keys[PATH_MAX], pki[PATH_MAX], uid[16];
+	char program[PATH_MAX], keys[PATH_MAX], pki[PATH_MAX], cluster[PATH_MAX], uid[16];
 	char *argv[] = { program, borrow("--join"), borrow("--keys"), keys, borrow("--pki"), pki,
-		borrow("--node"), borrow(plan->name), borrow("--uid"), uid, NULL };
+		borrow("--cluster"), cluster, borrow("--node"), borrow(plan->name), borrow("--uid"), uid, NULL };
 
 	snprintf(program, sizeof(program), "%s/bulkhead-secretd", plan->libexec);
 	snprintf(keys, sizeof(keys), "%s/keys", plan->state);
 	snprintf(pki, sizeof(pki), "%s/pki", plan->state);
+	snprintf(cluster, sizeof(cluster), "%s/cluster", plan->state);
 	snprintf(uid, sizeof(uid), "%d", UID_SECRETD);
 	return run_tool(argv, err);
 }
@@ -274,11 +275,14 @@ static int put_certificates(const struct node_plan *plan, const char *pki,
 	const Bulkhead__V1__JoinToken *token, const Bulkhead__V1__JoinNodeResponse *response,
 	struct error *err)
 {
+	char cluster[PATH_MAX];
+
+	snprintf(cluster, sizeof(cluster), "%s/cluster", plan->state);
 	if (put_text(pki, SETUP_CA_CERT, token->ca, 0644, err) < 0 ||
 		put_text(pki, "node.pem", response->server_certificate, 0644, err) < 0 ||
-		put_text(pki, "member.pem", response->member_certificate, 0644, err) < 0 ||
+		put_text(cluster, "member.pem", response->member_certificate, 0644, err) < 0 ||
 		put_text(pki, "self.pem", response->node_certificate, 0644, err) < 0 ||
-		put_text(pki, SETUP_DATABASE_CERT, response->database_certificate, 0644, err) < 0)
+		put_text(cluster, SETUP_DATABASE_CERT, response->database_certificate, 0644, err) < 0)
 		return -1;
 	return put_signature(plan, &response->sealing_key_signature, err);
 }
@@ -365,7 +369,7 @@ static int ask(const struct node_plan *plan, const char *pki, const Bulkhead__V1
 /* What join_all() made before the cluster knew of it. */
 static void take_back(const struct node_plan *plan)
 {
-	static const char *const names[] = { "pki", "keys", "node.yaml", "context.yaml" };
+	static const char *const names[] = { "pki", "keys", "cluster", "node.yaml", "context.yaml" };
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -384,7 +388,7 @@ static int write_all(struct node_plan *plan, const char *pki, const Bulkhead__V1
 	plan->cluster_network = response->cluster_network;
 	plan->host_subnet_bits = response->host_subnet_bits;
 	if (put_certificates(plan, pki, token, response, err) < 0 ||
-		node_write_context(plan, "self.pem", JOIN_MEMBER_KEY, err) < 0 ||
+		node_write_context(plan, "pki/self.pem", "cluster/" JOIN_MEMBER_KEY, err) < 0 ||
 		node_write_config(plan, err) < 0)
 		return error_prefix(err,
 			"the cluster has node %s now, but it cannot be written here; 'bulkhead delete "
@@ -416,7 +420,7 @@ static int join_all(
 
 static int refuse_existing(const char *state, struct error *err)
 {
-	static const char *const names[] = { "node.yaml", "keys", "pki" };
+	static const char *const names[] = { "node.yaml", "keys", "pki", "cluster" };
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {

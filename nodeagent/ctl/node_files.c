@@ -249,8 +249,8 @@ int node_write_context(
 
 	bulkhead__v1__context__init(&context);
 	snprintf(ca, sizeof(ca), "%s/pki/ca.pem", plan->state);
-	snprintf(certificate, sizeof(certificate), "%s/pki/%s", plan->state, certificate_name);
-	snprintf(key, sizeof(key), "%s/pki/%s", plan->state, key_name);
+	snprintf(certificate, sizeof(certificate), "%s/%s", plan->state, certificate_name);
+	snprintf(key, sizeof(key), "%s/%s", plan->state, key_name);
 	context.server = (char *)(uintptr_t)plan->listen;
 	context.server_name = (char *)(uintptr_t)plan->name;
 	context.ca = ca;

@@ -56,7 +56,7 @@ void node_plan_done(struct node_plan *plan);
  * leave nothing. */
 int node_check(const struct node_plan *plan, struct error *err);
 
-/* <state>/node.yaml, <state>/context.yaml with certificate and key of these names below pki/. */
+/* <state>/node.yaml, <state>/context.yaml with certificate and key of these paths below <state>. */
 int node_write_config(const struct node_plan *plan, struct error *err);
 int node_write_context(
 	const struct node_plan *plan, const char *certificate, const char *key, struct error *err);

@@ -85,7 +85,7 @@ inject() { # NODE-TO-SEND-FROM OUTER-TO VNID INNER-FROM INNER-TO TEXT
 	at "$node" /usr/bin/python3 "$BATS_TEST_DIRNAME/peers/vxlan.py" "$@"
 }
 member_client() { # NODE ovsdb-client's words, as that node
-	local node=$1 pki=$lab_dir/$1/state/pki verb=$2
+	local node=$1 pki=$lab_dir/$1/state/cluster verb=$2
 	shift 2
 	at "$node" ovsdb-client --private-key="$pki/member.key" --certificate="$pki/member.pem" \
 		--ca-cert="$pki/database.pem" "$verb" ssl:10.77.0.1:7444 "$@"
@@ -298,16 +298,16 @@ while True: c.send(b"x"); time.sleep(0.01)' "$(address_of f1-b)" 3>&- &
 sealing_key_is_back() { ! member_client b dump Bulkhead Node | grep -q AAAAAAAAAAAA; }
 @test "no user's certificate opens the database, nor none" {
 	local pki=$lab_dir/a/state/pki
-	run at b ovsdb-client -t 5 --private-key="$pki/admin.key" --certificate="$pki/admin.pem" --ca-cert="$pki/database.pem" \
+	run at b ovsdb-client -t 5 --private-key="$pki/admin.key" --certificate="$pki/admin.pem" --ca-cert="$lab_dir/a/state/cluster/database.pem" \
 		list-dbs ssl:10.77.0.1:7444
 	[ "$status" != 0 ]
-	run at b timeout 5 openssl s_client -connect 10.77.0.1:7444 -CAfile "$pki/database.pem" -verify_return_error </dev/null
+	run at b timeout 5 openssl s_client -connect 10.77.0.1:7444 -CAfile "$lab_dir/a/state/cluster/database.pem" -verify_return_error </dev/null
 	[[ $output == *"Verify return code: 0 (ok)"* ]]
 	[[ $output == *TLSv1.3* ]]
-	run at b timeout 5 openssl s_client -connect 10.77.0.1:7444 -CAfile "$pki/database.pem" -tls1_1 </dev/null
+	run at b timeout 5 openssl s_client -connect 10.77.0.1:7444 -CAfile "$lab_dir/a/state/cluster/database.pem" -tls1_1 </dev/null
 	[ "$status" != 0 ]
 	# A node's certificate is no user's either.
-	sed "s|^certificate:.*|certificate: $lab_dir/b/state/pki/member.pem|; s|^key:.*|key: $lab_dir/b/state/pki/member.key|" \
+	sed "s|^certificate:.*|certificate: $lab_dir/b/state/cluster/member.pem|; s|^key:.*|key: $lab_dir/b/state/cluster/member.key|" \
 		"$lab_dir/a/context.yaml" >"$lab_dir/member.yaml"
 	run at b "$bh" --context "$lab_dir/member.yaml" get projects
 	[ "$status" = 1 ]

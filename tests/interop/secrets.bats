@@ -11,7 +11,7 @@ setup_file() {
 	export secretd=$B/bulkhead-secretd dir
 	dir=$(mktemp -d /tmp/bulkhead-secretd-interop.XXXXXX)
 	chmod 755 "$dir"
-	"$secretd" --init --keys "$dir/keys" --pki "$dir/pki" --node node-1 --address 192.0.2.1 --uid 64124
+	"$secretd" --init --keys "$dir/keys" --pki "$dir/pki" --cluster "$dir/cluster" --node node-1 --address 192.0.2.1 --uid 64124
 	mkdir "$dir/empty" "$dir/volume" "$dir/py"
 	cd "$root/proto" && protoc --proto_path=. --python_out="$dir/py" bulkhead/v1/ipc.proto \
 		k8s.io/api/core/v1/core.proto k8s.io/apimachinery/pkg/api/resource/resource.proto \

@@ -26,7 +26,7 @@ static struct error test_err;
 
 struct fixture {
 	char dir[64];
-	char keys[96], pki[96];
+	char keys[96], pki[96], cluster[96];
 	int keys_fd, pki_fd;
 	struct setup_node node;
 };
@@ -39,10 +39,12 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->keys, sizeof(f->keys), "%s/keys", f->dir);
 	snprintf(f->pki, sizeof(f->pki), "%s/pki", f->dir);
+	snprintf(f->cluster, sizeof(f->cluster), "%s/cluster", f->dir);
 	f->keys_fd = f->pki_fd = -1;
 	f->node = (struct setup_node){
 		.keys = f->keys,
 		.pki = f->pki,
+		.cluster = f->cluster,
 		.name = "node-1.example.org",
 		.address = "192.0.2.1",
 		.uid = getuid(),
@@ -112,6 +114,7 @@ static void assert_file(int dirfd, const char *name, mode_t mode)
 static void all_files_are_made(void **state)
 {
 	struct fixture *f = *state;
+	cleanup_close int cluster_fd = -1;
 	cleanup_free char *ca = NULL;
 	struct keystore keys;
 	struct stat st;
@@ -129,6 +132,13 @@ static void all_files_are_made(void **state)
 	assert_file(f->pki_fd, "node.key", 0600);
 	assert_file(f->pki_fd, "admin.pem", 0644);
 	assert_file(f->pki_fd, "admin.key", 0600);
+	assert_file(f->keys_fd, "nodes-ca.key", 0600);
+	cluster_fd = open(f->cluster, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(fstat(cluster_fd, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_file(cluster_fd, "nodes-ca.pem", 0644);
+	assert_file(cluster_fd, "database.pem", 0644);
+	assert_file(cluster_fd, "database.key", 0600);
 	assert_int_equal(keystore_init(&keys, f->keys, &test_err), 0);
 	assert_string_equal(keys.node, "node-1.example.org");
 	assert_int_equal(file_read_at(f->pki_fd, "ca.pem", 65536, &ca, &size, &test_err), 0);
@@ -228,6 +238,7 @@ static void addresses_of_all_kinds(void **state)
 			fail_msg("%s: %s", addresses[i], test_err.text);
 		assert_int_equal(tree_remove_at(AT_FDCWD, f->keys, &test_err), 0);
 		assert_int_equal(tree_remove_at(AT_FDCWD, f->pki, &test_err), 0);
+		assert_int_equal(tree_remove_at(AT_FDCWD, f->cluster, &test_err), 0);
 	}
 }
 
@@ -342,6 +353,7 @@ static void damaged_keys_are_named(void **state)
 		close(f->pki_fd);
 		assert_int_equal(tree_remove_at(AT_FDCWD, f->keys, &test_err), 0);
 		assert_int_equal(tree_remove_at(AT_FDCWD, f->pki, &test_err), 0);
+		assert_int_equal(tree_remove_at(AT_FDCWD, f->cluster, &test_err), 0);
 	}
 	/* Keys for one another's purpose. */
 	make(f);
@@ -373,16 +385,29 @@ static void options_of_each_mode(void **state)
 	assert_int_equal(o.mode, OPTIONS_SERVE);
 	assert_int_equal(o.uid, 7);
 	assert_string_equal(o.empty_root, "/e");
-	assert_int_equal(PARSE(&o, "--init", "--keys", "/k", "--pki", "/p", "--node", "n",
-				 "--address", "127.0.0.1", "--uid", "64202"),
+	assert_int_equal(PARSE(&o, "--init", "--keys", "/k", "--pki", "/p", "--cluster", "/c",
+				 "--node", "n", "--address", "127.0.0.1", "--uid", "64202"),
 		0);
 	assert_int_equal(o.mode, OPTIONS_INIT);
+	assert_string_equal(o.cluster, "/c");
+	assert_int_equal(PARSE(&o, "--join", "--keys", "/k", "--pki", "/p", "--cluster", "/c",
+				 "--node", "n", "--uid", "64202"),
+		0);
+	assert_int_equal(o.mode, OPTIONS_JOIN);
+	assert_int_equal(
+		PARSE(&o, "--sign", "--keys", "/k", "--uid", "64202", "--empty-root", "/e"), 0);
+	assert_int_equal(o.mode, OPTIONS_SIGN);
 	assert_int_equal(PARSE(&o, "--issue", "--keys", "/k", "--pki", "/p", "--cn", "ed", "--org",
 				 "a", "--org", "b", "--out-cert", "c", "--out-key", "d"),
 		0);
 	assert_int_equal(o.mode, OPTIONS_ISSUE);
 	assert_int_equal(o.groups_len, 2);
 	assert_string_equal(o.groups[1], "b");
+	assert_int_equal(o.life, 0);
+	assert_int_equal(PARSE(&o, "--issue", "--keys", "/k", "--pki", "/p", "--cn", "ed",
+				 "--out-cert", "c", "--out-key", "d", "--life", "60"),
+		0);
+	assert_int_equal(o.life, 60);
 }
 
 static void wrong_options_are_named(void **state)
@@ -407,6 +432,9 @@ static void wrong_options_are_named(void **state)
 	REFUSED("'--nonsense'", "--nonsense");
 	REFUSED("only options are taken", "word");
 	REFUSED("'--keys'", "--keys");
+	REFUSED("--pki: does not belong here", "--sign", "--keys", "/k", "--uid", "7", "--empty-root",
+		"/e", "--pki", "/p");
+	REFUSED("--life: '59'", "--life", "59");
 	REFUSED("--issue: does not belong here", "--issue", "--init");
 }
 

@@ -2,7 +2,7 @@
 # Boots the virtual machine once: runs IN/run.sh in it and brings back what it left in OUT (log, dmesg,
 # with systemd also journal). 0 when the machine ran the job to its end, whatever came of it.
 #
-#   boot.sh quick|systemd DIR IN OUT
+#   boot.sh quick|systemd|cluster DIR IN OUT
 #
 #   DIR          as image.sh made it; nothing in it is written to
 #   VM_SECONDS   when to give up (300)
@@ -10,13 +10,13 @@
 set -eu
 
 if [ $# != 4 ]; then
-	echo "usage: $0 quick|systemd DIR IN OUT" >&2
+	echo "usage: $0 quick|systemd|cluster DIR IN OUT" >&2
 	exit 2
 fi
 case $1 in
-quick) init="rinit=/usr/local/sbin/vm-init" ;;
+quick | cluster) init="rinit=/usr/local/sbin/vm-init" ;;
 systemd) init="rinit=/lib/systemd/systemd systemd.unit=vm-job.target systemd.show_status=0" ;;
-*) echo "$0: '$1' is neither quick nor systemd" >&2 && exit 2 ;;
+*) echo "$0: '$1' is none of quick, systemd, cluster" >&2 && exit 2 ;;
 esac
 dir=$2 in=$3 out=$4
 mkdir -p "$out"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Boots the virtual machine, runs a node in it, prints what its job found as TAP.
 #
-#   run-node.sh quick|systemd
+#   run-node.sh quick|systemd|cluster
 #
 #   B        build folder with the programs (build)
 #   VM       folder that image.sh filled (build-vm); the last run's log, dmesg, console and journal
@@ -10,7 +10,7 @@ set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../..
-job=${1:?quick or systemd}
+job=${1:?quick, systemd or cluster}
 vm=${VM:-$root/build-vm}
 B=${B:-build}
 case $B in /*) ;; *) B=$root/$B ;; esac

@@ -258,6 +258,10 @@ check "api reads certificates" reads api bulkhead_pki_t
 for name in secretd netd clusterd unpack shim ovs; do
 	check "$name does not" reads_not $name bulkhead_pki_t
 done
+check "Open vSwitch reads what it shows to other nodes" reads ovs bulkhead_cluster_t
+for name in api secretd netd clusterd unpack shim; do
+	check "$name does not" reads_not $name bulkhead_cluster_t
+done
 check "the agent reads what the node keeps" reads agent bulkhead_var_lib_t
 check "so does a shim" reads shim bulkhead_var_lib_t
 for name in api netd clusterd secretd unpack; do
