@@ -7,15 +7,14 @@ install_node
 
 # ---- the second machine -----------------------------------------------------------------------
 
-mkdir -p $state $run /srv/b
-restorecon -R $state $run
-chcon --reference=$state /srv/b
+mkdir -p /srv/b
+chcon --reference=/var/lib /srv/b
 unshare --net --mount --propagation private sleep 100000 &
 b=$!
 eventually 5 sh -c "[ \"\$(readlink /proc/$b/ns/net)\" != \"\$(readlink /proc/self/ns/net)\" ]"
 on_b() { nsenter --target $b --net --mount -- "$@"; }
-on_b mount --bind /srv/b $state
-on_b mount -t tmpfs -o mode=0755,rootcontext=system_u:object_r:bulkhead_run_t:s0 tmpfs $run
+on_b mount --bind /srv/b /var/lib
+on_b mount -t tmpfs -o mode=0755,rootcontext=system_u:object_r:var_run_t:s0 tmpfs /run
 ip link add wire mtu 1500 type veth peer name wire netns $b
 ip addr add 10.77.0.1/24 dev wire
 ip link set wire up
