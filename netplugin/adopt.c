@@ -26,11 +26,10 @@ void netd_link_alias(const struct netd *netd, const char *pod_uid, char alias[LI
 	snprintf(alias, LINK_ALIAS_SIZE, "bulkhead:%s:%s", netd->config.bridge, pod_uid);
 }
 
-static void take_link(void *context, const char *name, const char *alias)
+static void take_link(void *context, const char *name)
 {
 	struct adoption *adoption = context;
 
-	(void)alias;
 	sset_add(&adoption->links, name);
 }
 
@@ -77,7 +76,8 @@ void adopt_ports(struct netd *netd)
 	struct error err = { 0 };
 
 	netd_link_alias(netd, "", prefix);
-	if (rtnl_each_alias(netd->route_fd, prefix, take_link, &adoption, &err) < 0) {
+	if (rtnl_each_ours(netd->route_fd, prefix, link_group_of(netd->config.bridge), take_link,
+		    &adoption, &err) < 0) {
 		log_error("%s", err.text);
 	} else {
 		switchdb_each(netd->db, take_port, &adoption);

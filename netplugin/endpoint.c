@@ -67,6 +67,7 @@ static enum progress veth_do(struct netd *netd, struct endpoint *endpoint, struc
 		.peer_name = endpoint->record.link,
 		.peer_netns_fd = endpoint->netns_fd,
 		.mtu = netd->config.mtu,
+		.group = link_group_of(netd->config.bridge),
 	};
 
 	netd_link_alias(netd, endpoint->record.pod_uid, alias);
@@ -154,17 +155,18 @@ static enum progress port_do(struct netd *netd, struct endpoint *endpoint, struc
 	if (switchdb_ready(netd->db, err) < 0 && !endpoint->op)
 		return STEP_WAIT;
 	if (!endpoint->port_known) {
-		endpoint->op = switchdb_add(netd->db, record);
+		/* One that was sent may have been carried out though nobody could say so. */
+		if (!endpoint->port_sent ||
+			!switchdb_find(netd->db, record->name, &ofport, record->problem))
+			endpoint->op = switchdb_add(netd->db, record);
 		endpoint->port_known = true;
+		endpoint->port_sent = true;
 	}
 	if (endpoint->op) {
 		enum op_state state = finish_op(endpoint, err);
 
 		if (state == OP_AGAIN) {
-			/* The connection may have gone after the commit: look before adding again.
-			 */
-			endpoint->port_known =
-				switchdb_find(netd->db, record->name, &ofport, record->problem);
+			endpoint->port_known = false;
 			poll_immediate_wake();
 		}
 		if (state != OP_DONE)
@@ -188,7 +190,7 @@ static enum progress port_undo(struct netd *netd, struct endpoint *endpoint, str
 {
 	enum op_state state;
 
-	if (!endpoint->port_known)
+	if (!endpoint->port_sent)
 		return STEP_DONE;
 	if (endpoint->op && switchdb_op_state(endpoint->op, NULL) == OP_PENDING)
 		return STEP_WAIT; /* the addition itself */
@@ -200,7 +202,7 @@ static enum progress port_undo(struct netd *netd, struct endpoint *endpoint, str
 	if (state == OP_FAILED)
 		return STEP_FAILED;
 	if (state == OP_DONE)
-		endpoint->port_known = false;
+		endpoint->port_sent = endpoint->port_known = false;
 	return state == OP_DONE ? STEP_DONE : STEP_WAIT;
 }
 
@@ -425,7 +427,7 @@ void endpoint_adopt(struct netd *netd, const struct port_record *record, bool al
 	struct endpoint *endpoint = endpoint_new(netd, record);
 	struct error err = { 0 };
 
-	endpoint->port_known = true;
+	endpoint->port_sent = endpoint->port_known = true;
 	endpoint->link_made = true;
 	endpoint->step = STEPS;
 	endpoint->record.ofport_request = record->address - netd->config.node.subnet.address;

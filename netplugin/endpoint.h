@@ -26,7 +26,8 @@ struct endpoint {
 	int pod_inet_fd;
 	struct switchdb_op *op;
 	bool link_made;
-	bool port_known; /* an OVSDB transaction for it was sent */
+	bool port_sent;  /* an OVSDB transaction for it was, and may have been carried out */
+	bool port_known; /* none is to be sent now */
 	bool flows_wanted;
 	uint64_t flow_seq;
 	bool flows_removed;   /* removal is wanted, flow_seq tells when it is done */

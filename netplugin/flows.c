@@ -269,8 +269,8 @@ int flows_base(const struct flow_node *node, struct flow_list *list, struct erro
 	address_format(node->subnet.address + 1, values.text[V_GATEWAY]);
 	ipnet_format(&node->subnet, values.text[V_SUBNET]);
 	ipnet_format(&node->cluster, values.text[V_CLUSTER]);
-	snprintf(values.text[V_NOTE], sizeof(values.text[0]), "62.68.%02x.%02x", FLOWS_EPOCH >> 8,
-		FLOWS_EPOCH & 255); /* "bh" and the epoch */
+	snprintf(values.text[V_NOTE], sizeof(values.text[0]), "62.68.%02x.%02x.00.00",
+		FLOWS_EPOCH >> 8, FLOWS_EPOCH & 255); /* "bh", the epoch, padding as in a dump */
 	snprintf(values.text[V_ZONE], sizeof(values.text[0]), "%u", FLOWS_CT_ZONE);
 	set_tunnel(&values);
 	return append_rows(list, flow_cookie(FLOW_BASE, 0), base_rows, ARRAY_LEN(base_rows),

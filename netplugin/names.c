@@ -41,6 +41,11 @@ void port_name_of(const char *pod_uid, char name[PORT_NAME_SIZE])
 	name[PORT_NAME_SIZE - 1] = '\0';
 }
 
+uint32_t link_group_of(const char *bridge)
+{
+	return (uint32_t)fnv(fnv(FNV_START, "bulkhead:"), bridge) | 1;
+}
+
 int pod_uid_is_valid(const char *uid)
 {
 	size_t len = strlen(uid);

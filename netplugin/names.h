@@ -23,6 +23,9 @@ void mac_format(const uint8_t mac[6], char text[MAC_TEXT_SIZE]);
 /* "bh" and 13 letters of base 32: 64 bits of FNV-1a of the uid. Fills all of IFNAMSIZ. */
 void port_name_of(const char *pod_uid, char name[PORT_NAME_SIZE]);
 
+/* Of the links of pods on 'bridge': 32 bits of FNV-1a, never 0, which is every other link's. */
+uint32_t link_group_of(const char *bridge);
+
 /* 1 when it is 1 to POD_UID_MAX of [A-Za-z0-9-], as a uid that names files and rows must be. */
 int pod_uid_is_valid(const char *uid);
 

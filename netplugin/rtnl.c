@@ -52,6 +52,7 @@ int rtnl_veth_create(int fd, const struct veth *veth, struct error *err)
 	struct nlattr *info, *data, *peer;
 
 	mnl_attr_put_u32(request, IFLA_MTU, veth->mtu);
+	mnl_attr_put_u32(request, IFLA_GROUP, veth->group);
 	info = mnl_attr_nest_start(request, IFLA_LINKINFO);
 	mnl_attr_put_str(request, IFLA_INFO_KIND, "veth");
 	data = mnl_attr_nest_start(request, IFLA_INFO_DATA);
@@ -253,6 +254,7 @@ int rtnl_mtu_of_address(int fd, uint32_t address, uint32_t *ret_mtu, struct erro
 
 struct alias_search {
 	const char *prefix;
+	uint32_t group;
 	rtnl_each_fn *each;
 	void *context;
 };
@@ -262,6 +264,7 @@ static int alias_answer(const struct nlmsghdr *message, void *context)
 	const struct alias_search *search = context;
 	const char *name = NULL, *alias = NULL;
 	const struct nlattr *attr;
+	uint32_t group = 0;
 
 	mnl_attr_for_each(attr, message, sizeof(struct ifinfomsg))
 	{
@@ -269,16 +272,19 @@ static int alias_answer(const struct nlmsghdr *message, void *context)
 			name = mnl_attr_get_str(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
 			alias = mnl_attr_get_str(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_GROUP)
+			group = mnl_attr_get_u32(attr);
 	}
-	if (name && alias && strncmp(alias, search->prefix, strlen(search->prefix)) == 0)
-		search->each(search->context, name, alias);
+	if (name && (alias ? strncmp(alias, search->prefix, strlen(search->prefix)) == 0
+			   : group == search->group))
+		search->each(search->context, name);
 	return MNL_CB_OK;
 }
 
-int rtnl_each_alias(
-	int fd, const char *alias_prefix, rtnl_each_fn *each, void *context, struct error *err)
+int rtnl_each_ours(int fd, const char *alias_prefix, uint32_t group, rtnl_each_fn *each,
+	void *context, struct error *err)
 {
-	struct alias_search search = { alias_prefix, each, context };
+	struct alias_search search = { alias_prefix, group, each, context };
 	char buffer[256];
 	struct nlmsghdr *request = link_request(buffer, RTM_GETLINK, 0, NULL, NULL);
 

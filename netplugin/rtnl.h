@@ -20,6 +20,7 @@ struct veth {
 	int peer_netns_fd;
 	uint8_t peer_mac[6];
 	uint32_t mtu;
+	uint32_t group; /* of the node's end, from its first moment on: see rtnl_each_ours() */
 };
 
 /* Makes both ends, down, without IPv6 addresses. Errors: ERR_EXISTS (either name). */
@@ -47,10 +48,13 @@ int rtnl_address_add(
  */
 int rtnl_mtu_of_address(int fd, uint32_t address, uint32_t *ret_mtu, struct error *err);
 
-/* Calls 'each' for every link whose alias starts with 'alias_prefix'. */
-typedef void rtnl_each_fn(void *context, const char *name, const char *alias);
-int rtnl_each_alias(
-	int fd, const char *alias_prefix, rtnl_each_fn *each, void *context, struct error *err);
+/*
+ * Calls 'each' for every link whose alias starts with 'alias_prefix', or which is in 'group' and has
+ * none: whoever made it was cut off before naming it.
+ */
+typedef void rtnl_each_fn(void *context, const char *name);
+int rtnl_each_ours(int fd, const char *alias_prefix, uint32_t group, rtnl_each_fn *each,
+	void *context, struct error *err);
 
 /*
  * SIOCETHTOOL on an AF_INET socket of the link's namespace: checksums are computed by the sender,

@@ -31,6 +31,7 @@
 
 struct switchdb {
 	struct ovsdb_idl *idl;
+	struct ovsdb_idl_index *by_name; /* ports */
 	char *remotes[REMOTES];
 	size_t remote;
 	long long retry_at;
@@ -85,6 +86,7 @@ struct switchdb *switchdb_new(const struct switchdb_config *config)
 	if (config->tunnel_address)
 		address_format(config->tunnel_address, db->tunnel_address);
 	db->idl = idl_new(db->remotes[0]);
+	db->by_name = ovsdb_idl_index_create1(db->idl, &ovsrec_port_col_name);
 	db->retry_at = time_msec() + RETRY_MSEC;
 	return db;
 }
@@ -428,14 +430,13 @@ unsigned switchdb_seqno(const struct switchdb *db)
 
 static const struct ovsrec_port *find_port(const struct switchdb *db, const char *name)
 {
+	struct ovsrec_port *key = ovsrec_port_index_init_row(db->by_name);
 	const struct ovsrec_port *port;
 
-	OVSREC_PORT_FOR_EACH(port, db->idl)
-	{
-		if (strcmp(port->name, name) == 0)
-			return port;
-	}
-	return NULL;
+	ovsrec_port_index_set_name(key, name);
+	port = ovsrec_port_index_find(db->by_name, key);
+	ovsrec_port_index_destroy_row(key);
+	return port;
 }
 
 int switchdb_find(
@@ -493,12 +494,11 @@ struct switchdb_op *switchdb_remove(struct switchdb *db, const char *name)
 {
 	const struct ovsrec_bridge *bridge = find_bridge(db);
 	const struct ovsrec_port *port = find_port(db, name);
-	struct ovsdb_idl_txn *txn;
+	struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 
-	if (!bridge || !port)
-		return op_new(NULL, OP_DONE);
-	txn = ovsdb_idl_txn_create(db->idl);
-	ovsrec_bridge_update_ports_delvalue(bridge, port);
+	/* An empty one does nothing where the rows are those of the database, and fails where not. */
+	if (bridge && port)
+		ovsrec_bridge_update_ports_delvalue(bridge, port);
 	return op_new(txn, OP_DONE);
 }
 

@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "netplugin/flow_sync.h"
+#include "netplugin/names.h"
 #include "tests/priv/net/lab.h"
 
 #define RED      11
@@ -286,6 +287,29 @@ static void a_move_while_a_port_is_added_reaches_its_row(void **state)
 	pod_close(&a);
 }
 
+static bool link_is(const char *name)
+{
+	cleanup_free char *text = lab_run("ip -o link show dev %s 2>&1; true", name);
+
+	return strstr(text, "does not exist") == NULL;
+}
+
+/* netd was killed after it made a pair and before it could write its name on it. */
+static void a_link_without_a_name_is_taken_away(void **state)
+{
+	(void)state;
+	lab_kill(&lab.netd);
+	free(lab_run(
+		"ip link add bhcutoff group %u type veth peer name cutoff", link_group_of("br0")));
+	free(lab_run(
+		"ip link add bhothers group %u type veth peer name others", link_group_of("br1")));
+	lab_start_netd(&lab);
+	lab_await_ready(&lab, true);
+	assert_false(link_is("bhcutoff"));
+	assert_true(link_is("bhothers"));
+	free(lab_run("ip link del bhothers"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +321,7 @@ int main(void)
 		cmocka_unit_test(a_move_is_not_done_before_the_switch_has_it),
 		cmocka_unit_test(a_move_while_the_database_is_away_is_written_later),
 		cmocka_unit_test(a_move_while_a_port_is_added_reaches_its_row),
+		cmocka_unit_test(a_link_without_a_name_is_taken_away),
 	};
 
 	return cmocka_run_group_tests_name("life", tests, setup, teardown);
