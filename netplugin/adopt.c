@@ -105,7 +105,9 @@ void adopt_changes(struct netd *netd)
 	if (netd->db_seqno == switchdb_seqno(netd->db))
 		return;
 	netd->db_seqno = switchdb_seqno(netd->db);
+#ifndef BULKHEAD_WEAK_ROWS
 	netd->rows.due = true;
+#endif
 	HMAP_FOR_EACH(endpoint, node, &netd->endpoints)
 	{
 		struct port_record *record = &endpoint->record;

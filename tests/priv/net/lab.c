@@ -150,8 +150,8 @@ void lab_start_netd(struct lab *lab)
 	char db[96], uid[16];
 	const char *argv[] = { lab->netd_path, "--ovsdb", db, "--bridge", "br0",
 		"--bridge-mgmt-dir", lab->dir, "--subnet", lab->subnet, "--cluster-network",
-		"10.128.0.0/14", "--datapath", lab->datapath_asked, "--uid", uid, "--empty-root",
-		lab->empty, NULL };
+		LAB_CLUSTER, "--datapath", lab->datapath_asked, "--uid", uid, "--empty-root",
+		lab->empty, lab->tunnel ? "--tunnel-address" : NULL, lab->tunnel, NULL };
 	struct error err;
 	int pair[2];
 
@@ -202,9 +202,8 @@ static void set_link_up(const char *name)
 	must(fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0);
 }
 
-void lab_start(struct lab *lab, const char *subnet, const char *datapath)
+static void start(struct lab *lab)
 {
-	*lab = (struct lab){ .subnet = subnet, .datapath_asked = datapath };
 	find_netd(lab);
 	must(unshare(CLONE_NEWNET | CLONE_NEWNS) == 0);
 	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
@@ -217,10 +216,24 @@ void lab_start(struct lab *lab, const char *subnet, const char *datapath)
 	snprintf(lab->empty, sizeof(lab->empty), "%s/empty", lab->dir);
 	must(mkdir(lab->empty, 0555) == 0);
 	free(lab_run("ovsdb-tool create %s/conf.db " SCHEMA, lab->dir));
+	if (lab->tunnel)
+		free(lab_run("ip link set lo mtu 1600; ip address add %s/32 dev lo", lab->tunnel));
 	lab_start_ovsdb(lab);
 	lab_start_vswitchd(lab);
 	lab_start_netd(lab);
+}
+
+void lab_start(struct lab *lab, const char *subnet, const char *datapath)
+{
+	*lab = (struct lab){ .subnet = subnet, .datapath_asked = datapath };
+	start(lab);
 	lab_await_ready(lab, true);
+}
+
+void lab_start_tunnel(struct lab *lab, const char *subnet, const char *tunnel)
+{
+	*lab = (struct lab){ .subnet = subnet, .datapath_asked = "netdev", .tunnel = tunnel };
+	start(lab);
 }
 
 void lab_stop(struct lab *lab)

@@ -12,7 +12,8 @@
 
 #include "proto/ipc_table.h"
 
-#define LAB_UID 61234
+#define LAB_UID     61234
+#define LAB_CLUSTER "10.128.0.0/14"
 
 struct lab {
 	char dir[64]; /* db.sock, br0.mgmt */
@@ -20,6 +21,7 @@ struct lab {
 	char netd_path[512];
 	const char *subnet;
 	const char *datapath_asked;
+	const char *tunnel; /* address of this node for others; NULL: it is alone */
 	int node_netns_fd;
 	pid_t ovsdb, vswitchd, netd;
 	struct ipc *ipc;
@@ -45,6 +47,8 @@ struct pod {
 };
 
 void lab_start(struct lab *lab, const char *subnet, const char *datapath);
+/* The same for a node that others may be peers of: not ready before NET_PEERS is sent. */
+void lab_start_tunnel(struct lab *lab, const char *subnet, const char *tunnel);
 void lab_stop(struct lab *lab);
 
 void lab_start_ovsdb(struct lab *lab);
