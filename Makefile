@@ -184,12 +184,25 @@ demo:
 down:
 	@B=$(B) examples/demo.sh down
 
+# A cluster on this machine, to play with.
+LAB   ?= /tmp/bulkhead-lab
+NODES ?= 3
+.PHONY: lab lab-down
+lab:
+	@tests/setup-debian.sh lab
+	@$(MAKE) --no-print-directory -j2 all
+	@B=$(B) tests/lab/lab.sh up $(LAB) $(NODES)
+	@echo "try: tests/lab/lab.sh bh $(LAB) a get nodes -o wide; 'make lab-down' ends it"
+lab-down:
+	@B=$(B) tests/lab/lab.sh down $(LAB)
+
 .PHONY: help
 help:
 	@printf '  %-10s %s\n' \
 		all 'build everything (the default)' \
 		demo 'install what it needs, build, start a one-node cluster, run the main job, leave it running' \
 		down 'stop the demo and remove all of it' \
+		lab 'a cluster of three nodes on this machine, to play with; lab-down removes it' \
 		check 'install what tests need, build, run every test; one summary line' \
 		check-vm 'the node in a virtual machine: SELinux, systemd, cgroup v2, kernel Open vSwitch' \
 		unit 'the unit tests alone (no root)' \

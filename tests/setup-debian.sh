@@ -12,6 +12,7 @@ build="gcc make libc6-dev pkg-config python3 libgrpc-dev protobuf-compiler libpr
 	protobuf-c-compiler libprotobuf-c-dev libssl-dev libseccomp-dev libselinux1-dev libsystemd-dev
 	libcap-dev libyaml-dev libjansson-dev libarchive-dev libnftnl-dev libmnl-dev openvswitch-source"
 demo="openvswitch-switch openvswitch-common busybox-static iproute2"
+lab="nftables"
 check="libcmocka-dev bats perl openssl iputils-ping python3-cryptography python3-grpcio
 	python3-grpc-tools tshark strace podman runc"
 quality="clang clang-format clang-tidy libclang-rt-dev gcovr codespell shellcheck mandoc crun bubblewrap"
@@ -20,11 +21,12 @@ vm="qemu-system-x86 mmdebstrap e2fsprogs lz4 semodule-utils policycoreutils"
 case "${1:-}" in
 build) want="$build" ;;
 demo) want="$build $demo" ;;
-check) want="$build $demo $check" ;;
-quality) want="$build $demo $check $quality" ;;
-vm) want="$build $demo $check $vm" ;;
+lab) want="$build $demo $lab" ;;
+check) want="$build $demo $lab $check" ;;
+quality) want="$build $demo $lab $check $quality" ;;
+vm) want="$build $demo $lab $check $vm" ;;
 *)
-	echo "usage: $0 build|demo|check|quality|vm" >&2
+	echo "usage: $0 build|demo|lab|check|quality|vm" >&2
 	exit 2
 	;;
 esac
