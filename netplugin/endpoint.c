@@ -113,7 +113,9 @@ static enum progress pod_side_do(struct netd *netd, struct endpoint *endpoint, s
 		(config->guard && rtnl_tx_checksum_off(endpoint->pod_inet_fd, link, err) < 0) ||
 		rtnl_address_add(
 			fd, link, endpoint->record.address, config->node.cluster.prefix, err) < 0 ||
-		rtnl_link_up(fd, link, err) < 0) {
+		rtnl_link_up(fd, link, err) < 0 ||
+		(config->egress != EGRESS_OFF &&
+			rtnl_route_default(fd, link, flow_gateway(&config->node), err) < 0)) {
 		error_prefix(err, "in the pod's network namespace");
 		return STEP_FAILED;
 	}

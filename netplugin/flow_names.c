@@ -21,10 +21,13 @@ static const struct {
 	{ 75, "ingress policy" },
 	{ 76, "what conntrack remembers" },
 	{ 77, "ways out" },
+	{ 78, "egress firewalls on the way back" },
 	{ 80, "verdict" },
 	{ 81, "delivery" },
 	{ 90, "to other nodes" },
 	{ 99, "out of the cluster" },
+	{ 100, "egress firewalls" },
+	{ 101, "to the gateway" },
 	{ 253, "version" },
 };
 

@@ -8,9 +8,11 @@
 #include "lib/cleanup.h"
 #include "netplugin/names.h"
 
-#define IF_TENANT  1u /* only for a VNID other than 0 */
-#define IF_GLOBAL  2u /* only for VNID 0 */
-#define IF_OVERLAY 4u /* only with a tunnel */
+#define IF_TENANT  1u  /* only for a VNID other than 0 */
+#define IF_GLOBAL  2u  /* only for VNID 0 */
+#define IF_OVERLAY 4u  /* only with a tunnel */
+#define IF_GATEWAY 8u  /* only with a way out of the cluster */
+#define IF_CLOSED  16u /* only without */
 
 /* $name is replaced by what flow_values says. */
 struct flow_row {
@@ -21,10 +23,16 @@ struct flow_row {
 	unsigned when;
 };
 
+/* An ARP request is answered with the target's address and sent back where it came from. */
+#define ARP_ANSWER                                                                                 \
+	"move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:$mac->eth_src,"                         \
+	"set_field:2->arp_op,move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],set_field:$mac->arp_sha,"     \
+	"move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],set_field:$ip->arp_spa,in_port"
+
 static const struct flow_row base_rows[] = {
 	/* A tag would hide what is behind it from no match here, but reach the other pod. */
 	{ 0, 300, "vlan_tci=0x1000/0x1000", "drop", 0 },
-	{ 0, 300, "in_port=LOCAL", "drop", 0 },
+	{ 0, 300, "in_port=LOCAL", "drop", IF_CLOSED },
 	{ 0, 200, "ipv6", "drop", 0 },
 	{ 0, 160, "ip,in_port=$tunnel", "goto_table:10", IF_OVERLAY },
 	{ 0, 150, "in_port=$tunnel", "drop", IF_OVERLAY }, /* ARP is answered where it is asked */
@@ -36,7 +44,14 @@ static const struct flow_row base_rows[] = {
 
 	{ 20, 300, "udp,tp_dst=4789", "drop", 0 }, /* VXLAN is the nodes' */
 	{ 20, 300, "udp,tp_src=67", "drop", 0 },   /* a pod is no DHCP server */
-	{ 20, 0, "", "drop", 0 },                  /* forged MAC, IP or ARP */
+	/* From outside comes what the node's own rules let in (gateway_rules.c), and nothing that
+	 * says to be a pod's. */
+	{ 20, 250, "arp,in_port=LOCAL,arp_spa=$gateway,arp_tpa=$subnet", "goto_table:40",
+		IF_GATEWAY },
+	{ 20, 250, "ip,in_port=LOCAL,nw_src=$gateway,nw_dst=$subnet", "goto_table:30", IF_GATEWAY },
+	{ 20, 240, "ip,in_port=LOCAL,nw_src=$cluster", "drop", IF_GATEWAY },
+	{ 20, 230, "ip,in_port=LOCAL,nw_dst=$subnet", "goto_table:30", IF_GATEWAY },
+	{ 20, 0, "", "drop", 0 }, /* forged MAC, IP or ARP */
 	{ 21, 0, "", "goto_table:22", 0 },
 	{ 22, 0, "", "goto_table:30", 0 },
 
@@ -46,8 +61,8 @@ static const struct flow_row base_rows[] = {
 
 	{ 31, 400, "ip,nw_dst=224.0.0.0/4", "drop", 0 },
 	{ 31, 400, "ip,nw_dst=255.255.255.255", "drop", 0 },
-	{ 31, 300, "arp,arp_tpa=$gateway", "drop", 0 }, /* no gateway in this version */
-	{ 31, 300, "ip,nw_dst=$gateway", "drop", 0 },
+	{ 31, 300, "arp,arp_tpa=$gateway", "drop", IF_CLOSED },
+	{ 31, 300, "ip,nw_dst=$gateway", "drop", 0 }, /* a way, no place */
 	{ 31, 200, "arp,arp_tpa=$subnet", "goto_table:40", 0 },
 	{ 31, 200, "ip,nw_dst=$subnet", "goto_table:70", 0 },
 	{ 31, 100, "arp,arp_tpa=$cluster", "goto_table:50", 0 },
@@ -55,6 +70,7 @@ static const struct flow_row base_rows[] = {
 	{ 31, 50, "ip", "set_field:2->reg4,goto_table:75", 0 },
 	{ 31, 0, "", "drop", 0 },
 
+	{ 40, 100, "arp,arp_op=1,arp_tpa=$gateway", ARP_ANSWER, IF_GATEWAY },
 	{ 40, 0, "", "drop", 0 },
 	{ 50, 0, "", "drop", 0 },
 	{ 70, 0, "", "drop", 0 },
@@ -67,9 +83,14 @@ static const struct flow_row base_rows[] = {
 	{ 76, 0, "", "goto_table:77", 0 },
 	{ 77, 200, "ip,reg4=1,reg6=1", "ct(commit,zone=$zone),goto_table:90", 0 },
 	{ 77, 100, "reg4=1", "goto_table:90", 0 },
-	{ 77, 200, "ip,reg4=2,reg6=1", "ct(commit,zone=$zone),goto_table:99", 0 },
 	{ 77, 100, "reg4=2", "goto_table:99", 0 },
+	{ 77, 50, "ip,in_port=LOCAL", "goto_table:78", IF_GATEWAY },
 	{ 77, 0, "", "goto_table:80", 0 },
+	/* What routers say of a connection is let in with it. */
+	{ 78, 65000, "icmp,icmp_type=3", "goto_table:80", IF_GATEWAY },
+	{ 78, 65000, "icmp,icmp_type=11", "goto_table:80", IF_GATEWAY },
+	{ 78, 65000, "icmp,icmp_type=12", "goto_table:80", IF_GATEWAY },
+	{ 78, 0, "", "goto_table:80", 0 },
 
 	{ 80, 200, "reg0=0", "goto_table:81", 0 },
 	{ 80, 200, "reg1=0", "goto_table:81", 0 },
@@ -82,15 +103,22 @@ static const struct flow_row base_rows[] = {
 	{ 84, 0, "", "output:NXM_NX_REG2[]", 0 },
 
 	{ 90, 0, "", "drop", 0 },
+
+	/* Never out of the cluster: "this network", loopback, link-local (metadata), reserved. */
+	{ 99, 300, "ip,nw_dst=0.0.0.0/8", "drop", IF_GATEWAY },
+#ifndef BULKHEAD_WEAK_EGRESS_PLACES
+	{ 99, 300, "ip,nw_dst=127.0.0.0/8", "drop", IF_GATEWAY },
+	{ 99, 300, "ip,nw_dst=169.254.0.0/16", "drop", IF_GATEWAY },
+#endif
+	{ 99, 300, "ip,nw_dst=240.0.0.0/4", "drop", IF_GATEWAY },
+	{ 99, 100, "ip", "goto_table:100", IF_GATEWAY },
 	{ 99, 0, "", "drop", 0 },
+	{ 100, 0, "", "goto_table:101", 0 },
+	{ 101, 200, "ip,reg6=1", "ct(commit,zone=$zone),output:LOCAL", IF_GATEWAY },
+	{ 101, 100, "ip", "output:LOCAL", IF_GATEWAY },
+	{ 101, 0, "", "drop", 0 },
 	{ 253, 0, "", "note:$note", 0 },
 };
-
-/* An ARP request is answered with the target's address and sent back where it came from. */
-#define ARP_ANSWER                                                                                 \
-	"move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:$mac->eth_src,"                         \
-	"set_field:2->arp_op,move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],set_field:$mac->arp_sha,"     \
-	"move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],set_field:$ip->arp_spa,in_port"
 
 static const struct flow_row pod_rows[] = {
 #ifdef BULKHEAD_WEAK_SPOOF
@@ -136,6 +164,7 @@ static const struct flow_row peer_rows[] = {
 		"move:NXM_OF_ARP_TPA[]->NXM_NX_REG3[],move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],"
 		"move:NXM_NX_REG3[]->NXM_OF_ARP_SPA[],in_port",
 		0 },
+	{ 99, 300, "ip,nw_dst=$peer", "drop", 0 }, /* the nodes themselves are not for pods */
 	{ 90, 100, "ip,nw_dst=$remote",
 		"move:NXM_NX_REG0[]->NXM_NX_TUN_ID[0..31],set_field:$peer->tun_dst,output:$tunnel",
 		0 },
@@ -182,6 +211,11 @@ struct flow_values {
 uint64_t flow_cookie(enum flow_class flow_class, uint32_t object)
 {
 	return (uint64_t)FLOWS_EPOCH << 48 | (uint64_t)flow_class << 32 | object;
+}
+
+uint32_t flow_gateway(const struct flow_node *node)
+{
+	return node->subnet.address + 1;
 }
 
 void flow_list_done(struct flow_list *list)
@@ -265,8 +299,12 @@ static void set_tunnel(struct flow_values *values)
 int flows_base(const struct flow_node *node, struct flow_list *list, struct error *err)
 {
 	struct flow_values values = { 0 };
+	uint8_t mac[6];
 
-	address_format(node->subnet.address + 1, values.text[V_GATEWAY]);
+	address_format(flow_gateway(node), values.text[V_GATEWAY]);
+	address_format(flow_gateway(node), values.text[V_IP]);
+	mac_of_address(flow_gateway(node), mac);
+	mac_format(mac, values.text[V_MAC]);
 	ipnet_format(&node->subnet, values.text[V_SUBNET]);
 	ipnet_format(&node->cluster, values.text[V_CLUSTER]);
 	snprintf(values.text[V_NOTE], sizeof(values.text[0]), "62.68.%02x.%02x.00.00",
@@ -274,7 +312,8 @@ int flows_base(const struct flow_node *node, struct flow_list *list, struct erro
 	snprintf(values.text[V_ZONE], sizeof(values.text[0]), "%u", FLOWS_CT_ZONE);
 	set_tunnel(&values);
 	return append_rows(list, flow_cookie(FLOW_BASE, 0), base_rows, ARRAY_LEN(base_rows),
-		node->overlay ? 0 : IF_OVERLAY, &values, err);
+		(node->overlay ? 0 : IF_OVERLAY) | (node->gateway ? IF_CLOSED : IF_GATEWAY),
+		&values, err);
 }
 
 int flows_pod(const struct flow_port *port, struct flow_list *list, struct error *err)

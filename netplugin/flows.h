@@ -6,20 +6,21 @@
  * Tables and registers are OpenShift SDN's (pkg/network/node/ovscontroller.go), so that who can
  * read a dump there can read ours: reg0 source VNID, reg1 destination VNID, reg2 destination port.
  *
- *    0  classify          40  ARP, answered here     76  what conntrack is to remember
- *   10  from a tunnel     50  ARP to other nodes     77  the ways out: 80, 90, 99
- *   20  from a pod        70  to a pod               80  verdict, 81 delivery
- *   21  its bandwidth     75  ingress policy         82  bandwidth to a pod, 84 out of its port
- *   27  egress policy                                90  IP to other nodes
- *   30  to conntrack                                 99  out of the cluster
- *   31  routing                                     253  the layout's version
+ *    0  classify          40  ARP, answered here     78  egress firewalls, on the way back
+ *   10  from a tunnel     50  ARP to other nodes     80  verdict, 81 delivery
+ *   20  from a pod        70  to a pod               82  bandwidth to a pod, 84 out of its port
+ *   21  its bandwidth     75  ingress policy         90  IP to other nodes
+ *   27  egress policy     76  what it remembers      99  out of the cluster
+ *   30  to conntrack      77  the ways out          100  egress firewalls
+ *   31  routing                                     101  to the gateway
+ *                                                   253  the layout's version
  *
  * Beside those: reg4 way out (0 to a pod here, 1 to other nodes, 2 out of the cluster), reg5 a rule
  * of a policy allows it, reg6 conntrack is to remember it. policy.h has what fills 27, 30 and 75,
  * bandwidth.h 21, 22, 82 and 83.
  *
- * This version has no gateway: 99 drops, and its counter says how much. So do 10, 50 and 90 where
- * there are no other nodes.
+ * The gateway is the bridge's own port, LOCAL (gateway.h). While there is none, 99 drops, and its
+ * counter says how much; so do 10, 50 and 90 where there are no other nodes.
  */
 #ifndef NETPLUGIN_FLOWS_H
 #define NETPLUGIN_FLOWS_H
@@ -55,7 +56,11 @@ struct flow_node {
 	struct ipnet subnet;
 	struct ipnet cluster;
 	int overlay; /* it has a tunnel to other nodes */
+	int gateway; /* it has a way out of the cluster */
 };
+
+/* The first address of the node's subnet, whether there is a gateway or not. */
+uint32_t flow_gateway(const struct flow_node *node);
 
 /* Another node. */
 struct flow_peer {

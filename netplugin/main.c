@@ -65,7 +65,20 @@ int netd_ready(const struct netd *netd, struct error *err)
 		return -1;
 	if (netd_holds(netd))
 		return error_set(err, ERR_UNAVAILABLE, 0, "the other nodes are not known yet");
+	if (gateway_ready(netd, err) < 0)
+		return -1;
 	return flow_sync_ready(netd->flows, err);
+}
+
+int netd_want_base(struct netd *netd, struct error *err)
+{
+	struct flow_list list = { 0 };
+	int r = flows_base(&netd->config.node, &list, err);
+
+	if (r == 0)
+		r = flow_sync_want(netd->flows, flow_cookie(FLOW_BASE, 0), &list, NULL, err);
+	flow_list_done(&list);
+	return r;
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -92,7 +105,9 @@ static int open_sockets(struct netd *netd, struct error *err)
 	netd->guard_fd = -1;
 	if (rtnl_open(&netd->route_fd, err) < 0)
 		return -1;
-	return netd->config.guard ? guard_open(&netd->guard_fd, err) : 0;
+	if (netd->config.guard && guard_open(&netd->guard_fd, err) < 0)
+		return -1;
+	return gateway_open(netd, err);
 }
 
 /* The packets of pods must fit into the link that carries the tunnel. */
@@ -153,21 +168,11 @@ static int confine(const struct options *options, struct error *err)
 	return confine_apply(&confine, err);
 }
 
-static int want_base(struct netd *netd, struct error *err)
-{
-	struct flow_list list = { 0 };
-	int r = flows_base(&netd->config.node, &list, err);
-
-	if (r == 0)
-		r = flow_sync_want(netd->flows, flow_cookie(FLOW_BASE, 0), &list, NULL, err);
-	flow_list_done(&list);
-	return r;
-}
-
 /* In this order: what needs rights, giving them up, what talks to others. */
 static int start(struct netd *netd, const struct options *options, struct error *err)
 {
 	char mgmt[CONNECTOR_NAME_MAX + 16], db[CONNECTOR_NAME_MAX + 1];
+	uint8_t mac[6];
 
 	/* The probe connects a netlink socket: from then on the connector alone connects. */
 	const char *datapath = choose_datapath(options->datapath);
@@ -178,10 +183,12 @@ static int start(struct netd *netd, const struct options *options, struct error 
 	netd->config = (struct netd_config){
 		.bridge = options->bridge,
 		.datapath = datapath,
-		.node = { options->subnet, options->cluster, options->tunnel_address != 0 },
+		.node = { options->subnet, options->cluster, options->tunnel_address != 0, false },
 		.tunnel_address = options->tunnel_address,
 		.mtu = options->mtu,
+		.egress = options->egress,
 	};
+	mac_of_address(flow_gateway(&netd->config.node), mac);
 #ifndef BULKHEAD_WEAK_GUARD
 	netd->config.guard = strcmp(netd->config.datapath, "netdev") == 0;
 #endif
@@ -195,6 +202,7 @@ static int start(struct netd *netd, const struct options *options, struct error 
 		.bridge = options->bridge,
 		.datapath = netd->config.datapath,
 		.tunnel_address = options->tunnel_address,
+		.mac = options->egress != EGRESS_OFF ? mac : NULL,
 	});
 	netd->flows = flow_sync_new(mgmt);
 	netd->peers = peers_new();
@@ -203,7 +211,7 @@ static int start(struct netd *netd, const struct options *options, struct error 
 	hmap_init(&netd->endpoints);
 	simap_init(&netd->vnids.now);
 	simap_init(&netd->vnids.coming);
-	if (want_base(netd, err) < 0)
+	if (netd_want_base(netd, err) < 0)
 		return -1;
 	return ipc_table_connect(&netd->ipc, AGENT_FD, IPC_NETD, IPC_AGENT, err);
 }
@@ -239,6 +247,7 @@ static void wait_for_more(struct netd *netd)
 	switchdb_wait(netd->db);
 	flow_sync_wait(netd->flows);
 	endpoints_wait(netd);
+	gateway_wait(netd);
 	cni_wait(netd);
 	tracer_wait(netd);
 	poll_fd_wait(ipc_fd(netd->ipc), events);
@@ -261,6 +270,7 @@ static int loop(struct netd *netd, struct error *err)
 		if (r != 0)
 			return r < 0 ? -1 : 0;
 		cni_run(netd);
+		gateway_run(netd);
 		policies_run(netd);
 		/* Before the flows: a netd that starts again must not bring the old ones back. */
 		rows_run(netd);

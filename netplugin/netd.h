@@ -14,7 +14,9 @@
 #include "lib/ipc.h"
 #include "netplugin/flow_sync.h"
 #include "netplugin/flows.h"
+#include "netplugin/gateway.h"
 #include "netplugin/ipam.h"
+#include "netplugin/options.h"
 #include "netplugin/switchdb.h"
 #include "openvswitch/hmap.h"
 #include "simap.h"
@@ -30,6 +32,7 @@ struct netd_config {
 	uint32_t tunnel_address; /* with node.overlay */
 	uint32_t mtu;
 	bool guard; /* nf_tables guard on each port: for the netdev datapath */
+	enum egress egress;
 };
 
 /* A NET_SYNC that is being carried out. */
@@ -88,6 +91,7 @@ struct netd {
 	struct peers *peers;
 	struct limits *limits;
 	struct tracer *tracer;
+	struct gateway gateway;
 	int route_fd;
 	int guard_fd;    /* -1 without guard */
 	dev_t netns_dev; /* of the node's network namespace */
@@ -109,6 +113,9 @@ struct netd {
 
 /* Whether flows must wait: ports in OVSDB or the other nodes are not known yet. */
 bool netd_holds(const struct netd *netd);
+
+/* Wants the base flows as the node's configuration says them now. Errors: ERR_INTERNAL. */
+int netd_want_base(struct netd *netd, struct error *err);
 
 /* 0 when ports can be plugged, else -1 with the reason. */
 int netd_ready(const struct netd *netd, struct error *err);

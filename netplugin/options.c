@@ -21,6 +21,7 @@ enum option_id {
 	OPT_EMPTY_ROOT,
 	OPT_MTU,
 	OPT_TUNNEL_ADDRESS,
+	OPT_EGRESS,
 };
 
 static const struct option long_options[] = {
@@ -35,8 +36,25 @@ static const struct option long_options[] = {
 	{ "empty-root", required_argument, NULL, OPT_EMPTY_ROOT },
 	{ "mtu", required_argument, NULL, OPT_MTU },
 	{ "tunnel-address", required_argument, NULL, OPT_TUNNEL_ADDRESS },
+	{ "egress", required_argument, NULL, OPT_EGRESS },
 	{ NULL, 0, NULL, 0 },
 };
+
+static int parse_egress(const char *value, enum egress *ret, struct error *err)
+{
+	static const char *const names[] = {
+		[EGRESS_OFF] = "off", [EGRESS_SHARED] = "shared", [EGRESS_ALONE] = "alone"
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			*ret = (enum egress)i;
+			return 0;
+		}
+	}
+	return error_set(
+		err, ERR_INVALID, 0, "--egress: '%s' is not 'off', 'shared' or 'alone'", value);
+}
 
 static int parse_one(struct options *o, int id, const char *value, struct error *err)
 {
@@ -70,6 +88,8 @@ static int parse_one(struct options *o, int id, const char *value, struct error 
 		if (address_parse(value, &o->tunnel_address, err) < 0)
 			return error_prefix(err, "--tunnel-address");
 		return 0;
+	case OPT_EGRESS:
+		return parse_egress(value, &o->egress, err);
 	}
 	return error_set(err, ERR_INVALID, 0, "unknown argument");
 }

@@ -8,6 +8,13 @@
 #include "lib/error.h"
 #include "netplugin/ipam.h"
 
+/* The pods' way out of the cluster (gateway.h). */
+enum egress {
+	EGRESS_OFF,
+	EGRESS_SHARED, /* the node forwards for others, too */
+	EGRESS_ALONE,  /* it does so for its pods alone */
+};
+
 /* Strings are borrowed from argv. */
 struct options {
 	const char *ovsdb;      /* "unix:PATH" as given */
@@ -19,9 +26,10 @@ struct options {
 	struct ipnet subnet;
 	struct ipnet cluster;
 	uid_t uid;
-	gid_t gid; /* --uid's number unless --gid is given */
+	gid_t gid;               /* --uid's number unless --gid is given */
 	uint32_t tunnel_address; /* 0: none, there are no other nodes */
 	uint32_t mtu;            /* 0: not given */
+	enum egress egress;
 };
 
 #define VXLAN_OVERHEAD 50   /* bytes: IPv4, UDP, VXLAN and Ethernet headers */

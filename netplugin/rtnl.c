@@ -163,20 +163,16 @@ static int link_index(int fd, const char *name, int *ret, struct error *err)
 	return 0;
 }
 
-int rtnl_address_add(int fd, const char *name, uint32_t address, unsigned prefix, struct error *err)
+/* A request about 'address' of the link 'index', whole. */
+static struct nlmsghdr *address_request(
+	void *buffer, uint16_t type, uint16_t flags, int index, uint32_t address, unsigned prefix)
 {
 	const uint32_t wire = htonl(address);
-	const uint32_t broadcast = htonl(address | UINT32_MAX >> prefix);
-	char buffer[256], text[INET_ADDRSTRLEN];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct ifaddrmsg *message;
-	struct nlmsghdr *request;
-	int index;
 
-	if (link_index(fd, name, &index, err) < 0)
-		return -1;
-	request = mnl_nlmsg_put_header(buffer);
-	request->nlmsg_type = RTM_NEWADDR;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+	request->nlmsg_type = type;
+	request->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
 	request->nlmsg_seq = netlink_seq();
 	message = mnl_nlmsg_put_extra_header(request, sizeof(*message));
 	message->ifa_family = AF_INET;
@@ -185,11 +181,86 @@ int rtnl_address_add(int fd, const char *name, uint32_t address, unsigned prefix
 	message->ifa_index = (uint32_t)index;
 	mnl_attr_put_u32(request, IFA_LOCAL, wire);
 	mnl_attr_put_u32(request, IFA_ADDRESS, wire);
-	mnl_attr_put_u32(request, IFA_BROADCAST, broadcast);
+	return request;
+}
+
+int rtnl_address_add(int fd, const char *name, uint32_t address, unsigned prefix, struct error *err)
+{
+	const uint32_t wire = htonl(address);
+	char buffer[256], text[INET_ADDRSTRLEN];
+	struct nlmsghdr *request;
+	int index;
+
+	if (link_index(fd, name, &index, err) < 0)
+		return -1;
+	request = address_request(
+		buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address, prefix);
+	mnl_attr_put_u32(request, IFA_BROADCAST, htonl(address | UINT32_MAX >> prefix));
 	if (talk(fd, request, err) != 0)
 		return error_prefix(err, "cannot give %s to link '%s'",
 			inet_ntop(AF_INET, &wire, text, sizeof(text)), name);
 	return 0;
+}
+
+int rtnl_address_remove(
+	int fd, const char *name, uint32_t address, unsigned prefix, struct error *err)
+{
+	char buffer[256];
+	int index, r;
+
+	if (link_index(fd, name, &index, NULL) < 0)
+		return 0;
+	r = talk(fd, address_request(buffer, RTM_DELADDR, 0, index, address, prefix), err);
+	if (r != 0 && r != EADDRNOTAVAIL && r != ENODEV)
+		return error_prefix(err, "cannot take the address off link '%s'", name);
+	return 0;
+}
+
+int rtnl_route_default(int fd, const char *name, uint32_t gateway, struct error *err)
+{
+	char buffer[256];
+	struct nlmsghdr *request;
+	struct rtmsg *message;
+	int index;
+
+	if (link_index(fd, name, &index, err) < 0)
+		return -1;
+	request = mnl_nlmsg_put_header(buffer);
+	request->nlmsg_type = RTM_NEWROUTE;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+	request->nlmsg_seq = netlink_seq();
+	message = mnl_nlmsg_put_extra_header(request, sizeof(*message));
+	message->rtm_family = AF_INET;
+	message->rtm_table = RT_TABLE_MAIN;
+	message->rtm_protocol = RTPROT_BOOT;
+	message->rtm_scope = RT_SCOPE_UNIVERSE;
+	message->rtm_type = RTN_UNICAST;
+	mnl_attr_put_u32(request, RTA_GATEWAY, htonl(gateway));
+	mnl_attr_put_u32(request, RTA_OIF, (uint32_t)index);
+	if (talk(fd, request, err) != 0)
+		return error_prefix(err, "cannot make the default route by link '%s'", name);
+	return 0;
+}
+
+static int mac_answer(const struct nlmsghdr *message, void *context)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, message, sizeof(struct ifinfomsg))
+	{
+		if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == 6)
+			memcpy(context, mnl_attr_get_payload(attr), 6);
+	}
+	return MNL_CB_STOP;
+}
+
+int rtnl_link_find(int fd, const char *name, uint8_t ret_mac[6])
+{
+	char buffer[256];
+	struct nlmsghdr *request = link_request(buffer, RTM_GETLINK, 0, name, NULL);
+
+	request->nlmsg_flags = NLM_F_REQUEST;
+	return netlink_dump(fd, request, mac_answer, ret_mac, NULL) == 0;
 }
 
 struct address_search {

@@ -43,6 +43,16 @@ int rtnl_link_no_ipv6(int fd, const char *name, struct error *err);
 int rtnl_address_add(
 	int fd, const char *name, uint32_t address, unsigned prefix, struct error *err);
 
+/* Takes one away; succeeds when it or the link is not there. */
+int rtnl_address_remove(
+	int fd, const char *name, uint32_t address, unsigned prefix, struct error *err);
+
+/* The default route, by 'gateway' on the link, which must be up. */
+int rtnl_route_default(int fd, const char *name, uint32_t gateway, struct error *err);
+
+/* 1 and its MAC address when there is a link 'name', else 0. */
+int rtnl_link_find(int fd, const char *name, uint8_t ret_mac[6]);
+
 /*
  * The MTU of the link that has 'address'. Errors: ERR_NOT_FOUND (no link has it).
  */

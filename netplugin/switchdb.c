@@ -38,6 +38,7 @@ struct switchdb {
 	char *bridge;
 	char *datapath;
 	char tunnel_address[IPNET_TEXT_SIZE]; /* "": there is no tunnel */
+	char mac[MAC_TEXT_SIZE];              /* of the bridge's own port; "": any */
 	struct switchdb_op *bridge_op;        /* making or correcting bridge or tunnel */
 	long long bridge_retry_at;
 	struct error problem; /* why the bridge is not as it must be */
@@ -56,6 +57,7 @@ static struct ovsdb_idl *idl_new(const char *remote)
 		&ovsrec_bridge_col_datapath_type,
 		&ovsrec_bridge_col_fail_mode,
 		&ovsrec_bridge_col_protocols,
+		&ovsrec_bridge_col_other_config,
 		&ovsrec_bridge_col_ports,
 		&ovsrec_port_col_name,
 		&ovsrec_port_col_interfaces,
@@ -85,6 +87,8 @@ struct switchdb *switchdb_new(const struct switchdb_config *config)
 	db->datapath = xstrdup(config->datapath);
 	if (config->tunnel_address)
 		address_format(config->tunnel_address, db->tunnel_address);
+	if (config->mac)
+		mac_format(config->mac, db->mac);
 	db->idl = idl_new(db->remotes[0]);
 	db->by_name = ovsdb_idl_index_create1(db->idl, &ovsrec_port_col_name);
 	db->retry_at = time_msec() + RETRY_MSEC;
@@ -167,6 +171,12 @@ static int protocols_are_right(const struct ovsrec_bridge *bridge)
 	return bridge->n_protocols == 1 && strcmp(bridge->protocols[0], OPENFLOW) == 0;
 }
 
+static int mac_is_right(const struct switchdb *db, const struct ovsrec_bridge *bridge)
+{
+	return !db->mac[0] ||
+	       strcmp(smap_get_def(&bridge->other_config, "hwaddr", ""), db->mac) == 0;
+}
+
 static int bridge_is_right(const struct ovsrec_bridge *bridge)
 {
 	return bridge->fail_mode && strcmp(bridge->fail_mode, "secure") == 0 &&
@@ -195,7 +205,7 @@ static void bridge_insert(struct switchdb *db, struct ovsdb_idl_txn *txn)
 	struct ovsrec_interface *interface = ovsrec_interface_insert(txn);
 	struct ovsrec_port *port = ovsrec_port_insert(txn);
 	struct ovsrec_bridge *bridge = ovsrec_bridge_insert(txn);
-	const struct smap in_band = SMAP_CONST1(&in_band, "disable-in-band", "true");
+	struct smap config;
 
 	if (!root)
 		root = ovsrec_open_vswitch_insert(txn);
@@ -205,7 +215,12 @@ static void bridge_insert(struct switchdb *db, struct ovsdb_idl_txn *txn)
 	ovsrec_port_set_interfaces(port, &interface, 1);
 	ovsrec_bridge_set_name(bridge, db->bridge);
 	ovsrec_bridge_set_datapath_type(bridge, db->datapath);
-	ovsrec_bridge_set_other_config(bridge, &in_band);
+	smap_init(&config);
+	smap_add(&config, "disable-in-band", "true");
+	if (db->mac[0])
+		smap_add(&config, "hwaddr", db->mac);
+	ovsrec_bridge_set_other_config(bridge, &config);
+	smap_destroy(&config);
 	ovsrec_bridge_set_ports(bridge, &port, 1);
 	bridge_correct(bridge);
 	ovsrec_open_vswitch_update_bridges_addvalue(root, bridge);
@@ -318,6 +333,8 @@ static void bridge_start_op(struct switchdb *db, const struct ovsrec_bridge *bri
 		bridge_insert(db, txn);
 	else if (!bridge_is_right(bridge))
 		bridge_correct(bridge);
+	else if (!mac_is_right(db, bridge))
+		ovsrec_bridge_update_other_config_setkey(bridge, "hwaddr", db->mac);
 	else
 		tunnel_correct(db, txn, bridge);
 	db->bridge_op = op_new(txn, OP_DONE);
@@ -365,7 +382,7 @@ static void bridge_run(struct switchdb *db)
 			SWITCHDB_TUNNEL);
 		return;
 	}
-	if (bridge && bridge_is_right(bridge) && tunnel_is_right(db)) {
+	if (bridge && bridge_is_right(bridge) && mac_is_right(db, bridge) && tunnel_is_right(db)) {
 		db->problem = (struct error){ 0 };
 		return;
 	}

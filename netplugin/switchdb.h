@@ -20,6 +20,7 @@ struct switchdb_config {
 	const char *bridge;
 	const char *datapath;    /* "system" or "netdev" */
 	uint32_t tunnel_address; /* other nodes know this one by; 0: no tunnel */
+	const uint8_t *mac;      /* of the bridge's own port; NULL: whatever the switch takes */
 };
 
 /* The port to other nodes: one for all, flows say the remote address and the key. */

@@ -21,6 +21,10 @@ TENANCY     | netplugin/flows        | bulkhead-netd  | $B/tests/priv/net/test_i
 POLICY      | netplugin/policy       | bulkhead-netd  | $B/tests/priv/net/test_policy
 MIDSTREAM   | netplugin/policy       | bulkhead-netd  | $B/tests/priv/net/test_policy
 POLICY_HOLD | netplugin/main         | bulkhead-netd  | $B/tests/priv/net/test_policy
+EGRESS_NODE    | netplugin/gateway_rules | bulkhead-netd | $B/tests/priv/net/test_egress
+EGRESS_UNASKED | netplugin/gateway_rules | bulkhead-netd | $B/tests/priv/net/test_egress
+EGRESS_ALONE   | netplugin/gateway_rules | bulkhead-netd | $B/tests/priv/net/test_egress
+EGRESS_PLACES  | netplugin/flows         | bulkhead-netd | $B/tests/priv/net/test_egress
 FLOW_CHECK  | netplugin/flow_sync    | bulkhead-netd  | $B/tests/priv/net/test_life
 BANDWIDTH   | netplugin/limits       | bulkhead-netd  | $B/tests/priv/net/test_bandwidth
 TUNNEL      | netplugin/flows        | bulkhead-netd  | bats --formatter tap -f "no node reaches nobody" tests/e2e/cluster.bats

@@ -143,6 +143,11 @@ static int check_datapath(const char *field, const char *value, struct error *er
 	return one_of(field, value, "auto", "netdev", "system", err);
 }
 
+static int check_egress(const char *field, const char *value, struct error *err)
+{
+	return one_of(field, value, "on", "off", NULL, err);
+}
+
 static int check_journal(const char *field, const char *value, struct error *err)
 {
 	if (strcmp(value, CONFIG_JOURNAL_AUTO) == 0 || strcmp(value, CONFIG_JOURNAL_NONE) == 0)
@@ -251,6 +256,7 @@ static const struct text_field {
 	{ FIELD(cluster_network), check_network },
 	{ FIELD(ovs), check_ovs },
 	{ FIELD(datapath), check_datapath },
+	{ FIELD(egress), check_egress },
 	{ FIELD(secrets_on_swap), check_swap },
 	{ FIELD(cgroup_parent), check_cgroup },
 	{ FIELD(cgroup_driver), check_driver },
@@ -299,7 +305,8 @@ static int check_fields(const Bulkhead__V1__NodeConfig *config, struct error *er
 		/* What came later has a value that stands for none. */
 		if (!*value && (f->check == check_journal || f->check == check_log_driver ||
 				       f->check == check_swap || f->check == check_driver ||
-				       f->check == check_address || f->check == check_database))
+				       f->check == check_address || f->check == check_database ||
+				       f->check == check_egress))
 			continue;
 		if (!*value)
 			return error_set(err, ERR_INVALID, 0, "%s: is missing", f->name);
@@ -381,7 +388,8 @@ static int check_together(const Bulkhead__V1__NodeConfig *c, struct error *err)
 			c->run_dir, c->state_dir);
 	if (c->cluster_listen[0] && c->manager[0])
 		return error_set(err, ERR_INVALID, 0,
-			"cluster_listen: goes with the node that has the cluster's database; this one "
+			"cluster_listen: goes with the node that has the cluster's database; this "
+			"one "
 			"has a manager");
 	if (config_has_peers(c) && !c->address[0])
 		return error_set(err, ERR_INVALID, 0,

@@ -13,6 +13,7 @@
 #include "nodeagent/agent/cluster.h"
 #include "nodeagent/agent/config.h"
 #include "nodeagent/agent/daemon.h"
+#include "nodeagent/agent/forwarding.h"
 #include "nodeagent/agent/net_cluster.h"
 #include "nodeagent/agent/net_policies.h"
 #include "nodeagent/agent/node.h"
@@ -389,11 +390,12 @@ static int start_daemon(struct netd *netd, struct error *err)
 	cleanup_free char *db = NULL, *root = NULL;
 	char ovs[OVS_DIR_SIZE], uid[16];
 	const char *dir = ovs_switch_dir(node, ovs);
+	const char *egress = forwarding_egress(netd->agent, err);
 	int made =
 		asprintf(&db, "unix:%s/db.sock", dir) | asprintf(&root, "%s/empty", node->run_dir);
 	const char *args[] = { "--ovsdb", db, "--bridge", node->bridge, "--bridge-mgmt-dir", dir,
 		"--subnet", netd->subnet, "--cluster-network", node->cluster_network, "--datapath",
-		node->datapath, "--uid", uid, "--empty-root", root,
+		node->datapath, "--uid", uid, "--empty-root", root, "--egress", egress,
 		config_has_peers(node) ? "--tunnel-address" : NULL, node->address, NULL };
 	const struct daemon_config config = {
 		.event = netd->agent->event,
@@ -405,6 +407,8 @@ static int start_daemon(struct netd *netd, struct error *err)
 
 	if (made < 0)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start bulkhead-netd");
+	if (!egress)
+		return -1;
 	snprintf(uid, sizeof(uid), "%u", node->netd_uid);
 	return daemon_new(&netd->daemon, &config, &daemon_ops, netd, err);
 }

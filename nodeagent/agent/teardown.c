@@ -12,12 +12,14 @@
 #include "lib/fdio.h"
 #include "lib/log.h"
 #include "nodeagent/agent/agent.h"
+#include "nodeagent/agent/forwarding.h"
 #include "nodeagent/agent/links.h"
 #include "nodeagent/agent/nft.h"
 #include "nodeagent/agent/ovs.h"
 #include "nodeagent/agent/pods.h"
 
-#define GUARD_TABLE "bulkhead" /* netplugin/guard.h's */
+#define GUARD_TABLE          "bulkhead"  /* netplugin/guard.h's */
+#define GATEWAY_TABLE_PREFIX "bulkhead-" /* netplugin/gateway_rules.h's, before the bridge */
 
 /* What Bulkhead makes in <state>; nothing else there is touched. */
 static const char *const state_names[] = { "pods", "logs", "images", "keys", "pki", "cluster.db",
@@ -45,10 +47,24 @@ static int remove_links(struct agent *agent, bool purge, struct error *err)
 	return links_remove(prefix, err);
 }
 
+static int stop_forwarding(struct agent *agent, bool purge, struct error *err)
+{
+	cleanup_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	(void)purge;
+	if (root_fd < 0)
+		return error_set(err, error_code_of(errno), errno, "/");
+	return forwarding_end(root_fd, agent->run_dirfd, err);
+}
+
 static int remove_guard(struct agent *agent, bool purge, struct error *err)
 {
-	(void)agent;
+	char gateway[64];
+
 	(void)purge;
+	snprintf(gateway, sizeof(gateway), GATEWAY_TABLE_PREFIX "%s", agent->config->bridge);
+	if (nft_table_remove(NFPROTO_IPV4, gateway, err) < 0)
+		return -1;
 	return nft_table_remove(NFPROTO_NETDEV, GUARD_TABLE, err);
 }
 
@@ -111,6 +127,7 @@ static const struct step {
 	{ "pods", remove_pods, false, "first: they use all that follows" },
 	{ "Open vSwitch", remove_ovs, false, "the pods' ports are gone with their namespaces" },
 	{ "links", remove_links, false, "after the switch, which would report them missing" },
+	{ "forwarding", stop_forwarding, false, "before the rules that bound it" },
 	{ "nf_tables", remove_guard, false, "guards ports as long as a switch forwards" },
 	{ "cgroups", remove_cgroups, false, "the pods' groups are gone" },
 	{ "run folder", remove_run, true, "pid files and sockets find what still runs" },

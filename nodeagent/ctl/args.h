@@ -62,6 +62,7 @@ struct args {
 	const char *listen;
 	const char *ovs;
 	const char *datapath;
+	const char *egress;
 	const char *cluster_network;
 	const char *cgroup_parent;
 	const char *cgroup_driver;
@@ -130,6 +131,7 @@ enum {
 	ARG_LISTEN,
 	ARG_OVS,
 	ARG_DATAPATH,
+	ARG_EGRESS,
 	ARG_CLUSTER_NETWORK,
 	ARG_CGROUP_PARENT,
 	ARG_CGROUP_DRIVER,

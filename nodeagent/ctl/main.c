@@ -23,7 +23,7 @@ struct command {
 #define SELECT (ARG(PROJECT))
 #define NODE_FLAGS                                                                                 \
 	(ARG(STATE_DIR) | ARG(RUN_DIR) | ARG(NODE_NAME) | ARG(LISTEN) | ARG(OVS) | ARG(DATAPATH) | \
-		ARG(CLUSTER_NETWORK) | ARG(CGROUP_PARENT) | ARG(CGROUP_DRIVER) |                   \
+		ARG(EGRESS) | ARG(CLUSTER_NETWORK) | ARG(CGROUP_PARENT) | ARG(CGROUP_DRIVER) |     \
 		ARG(LIBEXEC_DIR) | ARG(BRIDGE) | ARG(ADDRESS) | ARG(NO_START))
 
 static int help_command(struct ctl *ctl, struct error *err);

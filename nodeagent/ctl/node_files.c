@@ -118,10 +118,11 @@ static int check_flags(const struct node_plan *plan, const char *what, struct er
 	static const char *const ovs[] = { "auto", "private", "system", NULL };
 	static const char *const drivers[] = { "systemd", "cgroupfs", NULL };
 	static const char *const datapaths[] = { "auto", "system", "netdev", NULL };
+	static const char *const egress[] = { "on", "off", NULL };
 
 	if (geteuid() != 0)
-		return error_set(
-			err, ERR_DENIED, 0, "%s needs root: it makes keys, devices and cgroups", what);
+		return error_set(err, ERR_DENIED, 0,
+			"%s needs root: it makes keys, devices and cgroups", what);
 	if (!name_is_dns_subdomain(plan->name))
 		return error_set(err, ERR_INVALID, 0,
 			"'%s' is no node name: lower-case letters, digits, '-' and '.' (RFC 1123); "
@@ -130,6 +131,7 @@ static int check_flags(const struct node_plan *plan, const char *what, struct er
 	if (check_listen(plan->listen, err) < 0 ||
 		check_choice("ovs", or_default(args->ovs, "auto"), ovs, err) < 0 ||
 		check_choice("datapath", or_default(args->datapath, "auto"), datapaths, err) < 0 ||
+		check_choice("egress", or_default(args->egress, "on"), egress, err) < 0 ||
 		(args->cgroup_driver &&
 			check_choice("cgroup-driver", args->cgroup_driver, drivers, err) < 0))
 		return -1;
@@ -216,6 +218,7 @@ int node_write_config(const struct node_plan *plan, struct error *err)
 	config.manager = (char *)(uintptr_t)plan->manager;
 	config.ovs = (char *)(uintptr_t)choose_ovs(args);
 	config.datapath = (char *)(uintptr_t)or_default(args->datapath, "auto");
+	config.egress = (char *)(uintptr_t)or_default(args->egress, "on");
 	config.cgroup_parent = (char *)(uintptr_t)or_default(args->cgroup_parent, "bulkhead");
 	config.cgroup_driver = (char *)(uintptr_t)or_default(args->cgroup_driver, "");
 	config.api_uid = UID_API;
@@ -235,12 +238,12 @@ int node_write_config(const struct node_plan *plan, struct error *err)
 	config.journal_socket = (char *)(uintptr_t) "auto";
 	config.log_driver = (char *)(uintptr_t) "cri";
 	return write_message(plan->state, "node.yaml", &config.base,
-		"# Written by 'bulkhead init' or 'join'; read by bulkhead-agent when it starts.\n", 0600,
-		err);
+		"# Written by 'bulkhead init' or 'join'; read by bulkhead-agent when it starts.\n",
+		0600, err);
 }
 
-int node_write_context(
-	const struct node_plan *plan, const char *certificate_name, const char *key_name, struct error *err)
+int node_write_context(const struct node_plan *plan, const char *certificate_name,
+	const char *key_name, struct error *err)
 {
 	Bulkhead__V1__Context context;
 	char ca[PATH_MAX];
@@ -258,8 +261,7 @@ int node_write_context(
 	context.key = key;
 	context.project = (char *)(uintptr_t) "default";
 	return write_message(plan->state, "context.yaml", &context.base,
-		"# The way to this node: BULKHEAD_CONTEXT names this file.\n", 0600,
-		err);
+		"# The way to this node: BULKHEAD_CONTEXT names this file.\n", 0600, err);
 }
 
 int node_read_config(const char *state, Bulkhead__V1__NodeConfig **ret, struct error *err)

@@ -151,7 +151,8 @@ void lab_start_netd(struct lab *lab)
 	const char *argv[] = { lab->netd_path, "--ovsdb", db, "--bridge", "br0",
 		"--bridge-mgmt-dir", lab->dir, "--subnet", lab->subnet, "--cluster-network",
 		LAB_CLUSTER, "--datapath", lab->datapath_asked, "--uid", uid, "--empty-root",
-		lab->empty, lab->tunnel ? "--tunnel-address" : NULL, lab->tunnel, NULL };
+		lab->empty, "--egress", lab->egress ? lab->egress : "off",
+		lab->tunnel ? "--tunnel-address" : NULL, lab->tunnel, NULL };
 	struct error err;
 	int pair[2];
 
@@ -226,6 +227,13 @@ static void start(struct lab *lab)
 void lab_start(struct lab *lab, const char *subnet, const char *datapath)
 {
 	*lab = (struct lab){ .subnet = subnet, .datapath_asked = datapath };
+	start(lab);
+	lab_await_ready(lab, true);
+}
+
+void lab_start_egress(struct lab *lab, const char *subnet, const char *datapath, const char *egress)
+{
+	*lab = (struct lab){ .subnet = subnet, .datapath_asked = datapath, .egress = egress };
 	start(lab);
 	lab_await_ready(lab, true);
 }

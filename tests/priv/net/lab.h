@@ -22,6 +22,7 @@ struct lab {
 	const char *subnet;
 	const char *datapath_asked;
 	const char *tunnel; /* address of this node for others; NULL: it is alone */
+	const char *egress; /* of bulkhead-netd's --egress; NULL: off */
 	int node_netns_fd;
 	pid_t ovsdb, vswitchd, netd;
 	struct ipc *ipc;
@@ -49,6 +50,9 @@ struct pod {
 void lab_start(struct lab *lab, const char *subnet, const char *datapath);
 /* The same for a node that others may be peers of: not ready before NET_PEERS is sent. */
 void lab_start_tunnel(struct lab *lab, const char *subnet, const char *tunnel);
+/* With a way out of the cluster; lab_start() has none. */
+void lab_start_egress(
+	struct lab *lab, const char *subnet, const char *datapath, const char *egress);
 void lab_stop(struct lab *lab);
 
 void lab_start_ovsdb(struct lab *lab);

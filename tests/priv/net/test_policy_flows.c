@@ -65,7 +65,7 @@ static struct policy_case usual(void)
 /* Fills the bridge with all flows of the case; a tracked packet begins where conntrack put it. */
 static size_t load(struct policy_case *c)
 {
-	const struct flow_node node = { { 0x0a800000, 23 }, { 0x0a800000, 14 }, 1 };
+	const struct flow_node node = { { 0x0a800000, 23 }, { 0x0a800000, 14 }, 1, 0 };
 	struct flow_list list = { 0 };
 	struct error err = { 0 };
 	char path[96];
