@@ -7,6 +7,7 @@
 
 #include "byte-order.h"
 #include "flow.h"
+#include "hash.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/match.h"
@@ -27,9 +28,17 @@ struct side {
 	size_t ofpacts_len; /* bytes */
 };
 
+/* What is wanted for one cookie. Without flows it is not kept. */
+struct flow_object {
+	struct hmap_node node; /* in flow_set.objects */
+	uint64_t cookie;
+	struct ovs_list flows; /* by want_node */
+};
+
 /* One (table, priority, match), by which a switch tells flows apart. */
 struct flow_entry {
-	struct hmap_node node;
+	struct hmap_node node;      /* in flow_set.flows */
+	struct ovs_list want_node;  /* in the flows of its object, while want.present */
 	struct ovs_list dirty_node; /* in flow_set.dirty, or points to itself */
 	uint8_t table;
 	uint16_t priority;
@@ -42,6 +51,7 @@ struct flow_entry {
 
 struct flow_set {
 	struct hmap flows;
+	struct hmap objects;
 	struct ovs_list dirty;
 	size_t dirty_len;
 	size_t wanted;
@@ -52,6 +62,7 @@ struct flow_set *flow_set_new(void)
 	struct flow_set *set = xzalloc(sizeof(*set));
 
 	hmap_init(&set->flows);
+	hmap_init(&set->objects);
 	ovs_list_init(&set->dirty);
 	return set;
 }
@@ -82,6 +93,55 @@ static bool side_equal(const struct side *a, const struct side *b)
 						  b->ofpacts, b->ofpacts_len));
 }
 
+static struct flow_object *object_find(const struct flow_set *set, uint64_t cookie)
+{
+	struct flow_object *object;
+
+	HMAP_FOR_EACH_WITH_HASH(object, node, hash_uint64(cookie), &set->objects)
+	{
+		if (object->cookie == cookie)
+			return object;
+	}
+	return NULL;
+}
+
+static struct flow_object *object_get(struct flow_set *set, uint64_t cookie)
+{
+	struct flow_object *object = object_find(set, cookie);
+
+	if (object)
+		return object;
+	object = xzalloc(sizeof(*object));
+	object->cookie = cookie;
+	ovs_list_init(&object->flows);
+	hmap_insert(&set->objects, &object->node, hash_uint64(cookie));
+	return object;
+}
+
+static void object_free(struct flow_set *set, struct flow_object *object)
+{
+	hmap_remove(&set->objects, &object->node);
+	free(object);
+}
+
+static void want_clear(struct flow_set *set, struct flow_entry *entry)
+{
+	if (!entry->want.present)
+		return;
+	ovs_list_remove(&entry->want_node);
+	set->wanted--;
+	side_clear(&entry->want);
+}
+
+static void want_set(struct flow_set *set, struct flow_entry *entry, struct flow_object *object,
+	const struct ofputil_flow_mod *mod)
+{
+	want_clear(set, entry);
+	side_set(&entry->want, object->cookie, mod->ofpacts, mod->ofpacts_len);
+	ovs_list_push_back(&object->flows, &entry->want_node);
+	set->wanted++;
+}
+
 static void entry_free(struct flow_set *set, struct flow_entry *entry)
 {
 	if (!ovs_list_is_empty(&entry->dirty_node)) {
@@ -89,7 +149,7 @@ static void entry_free(struct flow_set *set, struct flow_entry *entry)
 		set->dirty_len--;
 	}
 	hmap_remove(&set->flows, &entry->node);
-	side_clear(&entry->want);
+	want_clear(set, entry);
 	side_clear(&entry->have);
 	side_clear(&entry->sent);
 	minimatch_destroy(&entry->match);
@@ -99,12 +159,16 @@ static void entry_free(struct flow_set *set, struct flow_entry *entry)
 void flow_set_free(struct flow_set *set)
 {
 	struct flow_entry *entry;
+	struct flow_object *object;
 
 	if (!set)
 		return;
 	HMAP_FOR_EACH_SAFE(entry, node, &set->flows)
 	entry_free(set, entry);
 	hmap_destroy(&set->flows);
+	HMAP_FOR_EACH_SAFE(object, node, &set->objects)
+	object_free(set, object);
+	hmap_destroy(&set->objects);
 	free(set);
 }
 
@@ -206,16 +270,17 @@ static int line_parse(const char *line, struct parsed *ret, struct error *err)
 /* Stops wanting what is wanted for 'cookie'. */
 static void unwant(struct flow_set *set, uint64_t cookie)
 {
+	struct flow_object *object = object_find(set, cookie);
 	struct flow_entry *entry;
 
-	HMAP_FOR_EACH_SAFE(entry, node, &set->flows)
+	if (!object)
+		return;
+	LIST_FOR_EACH_SAFE(entry, want_node, &object->flows)
 	{
-		if (!entry->want.present || entry->want.cookie != cookie)
-			continue;
-		side_clear(&entry->want);
-		set->wanted--;
+		want_clear(set, entry);
 		entry_judge(set, entry);
 	}
+	object_free(set, object);
 }
 
 static int find_foreign(struct flow_set *set, uint64_t cookie, const struct parsed *parsed)
@@ -258,8 +323,7 @@ int flow_set_want(
 			struct flow_entry *entry =
 				entry_get(set, mod->table_id, (uint16_t)mod->priority, &mod->match);
 
-			set->wanted += !entry->want.present;
-			side_set(&entry->want, cookie, mod->ofpacts, mod->ofpacts_len);
+			want_set(set, entry, object_get(set, cookie), mod);
 			entry_judge(set, entry);
 		}
 		parsed_done(&parsed[i]);

@@ -8,7 +8,7 @@
 #include "util.h"
 
 struct peers {
-	struct flow_peer *list;
+	struct flow_peer *list; /* sorted by subnet */
 	size_t len;
 	bool known; /* the agent has said them once */
 };
@@ -37,11 +37,10 @@ static bool overlap(const struct ipnet *a, const struct ipnet *b)
 	return ipnet_contains(a, b->address) || ipnet_contains(b, a->address);
 }
 
-static int check_peer(const struct netd *netd, const struct flow_peer *list, size_t len,
-	const char *name, struct error *err)
+static int check_peer(
+	const struct netd *netd, const struct flow_peer *peer, const char *name, struct error *err)
 {
 	const struct flow_node *node = &netd->config.node;
-	const struct flow_peer *peer = &list[len];
 
 	if (peer->subnet.prefix < node->cluster.prefix ||
 		!ipnet_contains(&node->cluster, peer->subnet.address))
@@ -50,15 +49,33 @@ static int check_peer(const struct netd *netd, const struct flow_peer *list, siz
 	if (overlap(&peer->subnet, &node->subnet))
 		return error_set(err, ERR_INVALID, 0,
 			"subnet: that of node '%.64s' is this node's, too", name);
-	for (size_t i = 0; i < len; i++) {
-		if (overlap(&peer->subnet, &list[i].subnet))
-			return error_set(err, ERR_INVALID, 0,
-				"subnet: that of node '%.64s' is another's, too", name);
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct ipnet *x = &((const struct flow_peer *)a)->subnet;
+	const struct ipnet *y = &((const struct flow_peer *)b)->subnet;
+
+	return x->address != y->address ? (x->address > y->address) - (x->address < y->address)
+					: (x->prefix > y->prefix) - (x->prefix < y->prefix);
+}
+
+/* Of networks in this order two overlap only if two neighbours do. */
+static int check_all(const struct flow_peer *list, size_t len, struct error *err)
+{
+	for (size_t i = 1; i < len; i++) {
+		char text[IPNET_TEXT_SIZE];
+
+		if (!overlap(&list[i - 1].subnet, &list[i].subnet))
+			continue;
+		ipnet_format(&list[i].subnet, text);
+		return error_set(err, ERR_INVALID, 0, "subnet: two nodes have %s", text);
 	}
 	return 0;
 }
 
-/* All are looked at before anything changes. */
+/* All are looked at before anything changes, and sorted. */
 static int parse(const struct netd *netd, const Bulkhead__V1__NetPeers *message,
 	struct flow_peer *list, struct error *err)
 {
@@ -68,20 +85,11 @@ static int parse(const struct netd *netd, const Bulkhead__V1__NetPeers *message,
 		if (ipnet_parse(peer->subnet, "subnet", &list[i].subnet, err) < 0 ||
 			address_parse(peer->address, &list[i].address, err) < 0)
 			return error_prefix(err, "node '%.64s'", peer->node);
-		if (check_peer(netd, list, i, peer->node, err) < 0)
+		if (check_peer(netd, &list[i], peer->node, err) < 0)
 			return -1;
 	}
-	return 0;
-}
-
-static const struct flow_peer *find(
-	const struct flow_peer *list, size_t len, const struct flow_peer *peer)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (list[i].subnet.address == peer->subnet.address)
-			return &list[i];
-	}
-	return NULL;
+	qsort(list, message->n_peers, sizeof(*list), compare);
+	return check_all(list, message->n_peers, err);
 }
 
 static int want(struct netd *netd, const struct flow_peer *peer, bool wanted, struct error *err)
@@ -98,18 +106,37 @@ static int want(struct netd *netd, const struct flow_peer *peer, bool wanted, st
 	return r;
 }
 
+/* Which of the two comes first; one that is at its end does not. */
+static int order(const struct flow_peer *old, const struct flow_peer *old_end,
+	const struct flow_peer *new, const struct flow_peer *new_end)
+{
+	if (old == old_end || new == new_end)
+		return old == old_end ? 1 : -1;
+	return (old->subnet.address > new->subnet.address) -
+	       (old->subnet.address < new->subnet.address);
+}
+
+/* Side by side through what was and what shall be: only what differs is computed. */
 static int replace(struct netd *netd, struct flow_peer *list, size_t len, struct error *err)
 {
 	struct peers *peers = netd->peers;
+	const struct flow_peer *old = peers->list, *old_end = old + peers->len;
+	const struct flow_peer *new = list, *new_end = list + len;
 
-	for (size_t i = 0; i < peers->len; i++) {
-		if (!find(list, len, &peers->list[i]) &&
-			want(netd, &peers->list[i], false, err) < 0)
+	while (old < old_end || new < new_end) {
+		int which = order(old, old_end, new, new_end);
+
+		if (which < 0 && want(netd, old, false, err) < 0)
 			return -1;
-	}
-	for (size_t i = 0; i < len; i++) {
-		if (want(netd, &list[i], true, err) < 0)
+		if (which > 0 && want(netd, new, true, err) < 0)
 			return -1;
+		if (which == 0 &&
+			(old->subnet.prefix != new->subnet.prefix ||
+				old->address != new->address) &&
+			want(netd, new, true, err) < 0)
+			return -1;
+		old += which <= 0;
+		new += which >= 0;
 	}
 	free(peers->list);
 	peers->list = list;
