@@ -37,7 +37,7 @@ ovs: $(OVS_A)
 # A source that includes Open vSwitch's headers starts with <config.h>, as they demand; nothing else
 # sees them. They are system headers to the compiler, so our warnings stay ours.
 OVS_USERS := $(sort $(wildcard nodeagent/cluster/*.c) $(shell grep -ls '^\#include <config.h>' \
-             lib/*.c netplugin/*.c tests/unit/net/*.c tests/unit/cluster/*.c))
+             lib/*.c netplugin/*.c tests/unit/net/*.c tests/unit/cluster/*.c tests/bench/*.c))
 OVS_OBJS  := $(OVS_USERS:%.c=$(B)/%.o)
 $(OVS_OBJS): CFLAGS_FILE = $(OVS_FLAGS)
 $(OVS_OBJS): | $(OVS_A)

@@ -63,6 +63,7 @@ lint: setup-quality
 .PHONY: bench
 bench: setup-quality
 	@$(VARIANT) all $(B)/tests/bench/bench_launch $(B)/tests/bench/now $(B)/tests/bench/neighbour $(B)/tests/bench/bench_net \
+		$(B)/tests/bench/bench_flows \
 		$(B)/tests/priv/workload
 	@B=$(B) tests/bench/run.sh
 $(B)/tests/bench/bench_launch: $(B)/tests/bench/bench_launch.o $(foreach a,$(UNIT_LIBS),$(call lib_of,$(a)))
@@ -72,6 +73,11 @@ $(B)/tests/bench/bench_launch: $(B)/tests/bench/bench_launch.o $(foreach a,$(UNI
 $(B)/tests/bench/bench_net: $(B)/tests/bench/bench_net.o $(PRIV_NET_O) $(foreach a,net proto lib,$(call lib_of,$(a))) | $(B)/bulkhead-netd $(B)/bulkhead-cni
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka $(BASE_LIBS) -lnftnl -lmnl
+
+$(B)/tests/bench/bench_flows: $(B)/tests/bench/bench_flows.o $(foreach a,net proto lib,$(call lib_of,$(a))) $(OVS_A)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(BASE_LIBS) -lseccomp -lcap -lnftnl -lmnl -lssl -lcrypto -lm -lpthread
 
 $(B)/tests/bench/now $(B)/tests/bench/neighbour: $(B)/tests/bench/%: tests/bench/%.c
 	$(call say,LINK,$@)
