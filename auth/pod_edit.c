@@ -115,6 +115,23 @@ int edit_annotation(K8sPod *pod, const char *key, const char *value, struct erro
 	return edit_string(&entry->value, value, err);
 }
 
+void edit_annotation_remove(K8sPod *pod, const char *key)
+{
+	K8sObjectMeta *meta = pod->metadata;
+
+	for (size_t i = 0; meta && i < meta->n_annotations; i++) {
+		K8sAnnotationsEntry *entry = meta->annotations[i];
+
+		if (!entry->key || strcmp(entry->key, key) != 0)
+			continue;
+		protobuf_c_message_free_unpacked(&entry->base, NULL);
+		meta->n_annotations--;
+		memmove(&meta->annotations[i], &meta->annotations[i + 1],
+			(meta->n_annotations - i) * sizeof(*meta->annotations));
+		return;
+	}
+}
+
 K8sPod *edit_copy(const K8sPod *pod, struct error *err)
 {
 	size_t size = protobuf_c_message_get_packed_size(&pod->base);

@@ -31,6 +31,9 @@ int edit_append_string(char ***list, size_t *n, const char *text, struct error *
 /* Sets an annotation, replacing one that is there. */
 int edit_annotation(K8sPod *pod, const char *key, const char *value, struct error *err);
 
+/* Takes an annotation away, where there is one. */
+void edit_annotation_remove(K8sPod *pod, const char *key);
+
 /* A deep copy (by packing and unpacking), NULL on failure. */
 K8sPod *edit_copy(const K8sPod *pod, struct error *err);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/bandwidth.h"
 #include "lib/cleanup.h"
 #include "proto/quantity.h"
 
@@ -23,6 +24,10 @@ static const struct {
 	[QUOTA_REQUESTS_MEMORY] = { "requests.memory", "memory", 0 },
 	[QUOTA_PODS] = { "pods", "count/pods", 0 },
 	[QUOTA_PIDS] = { "count/pids", "count/pids", PIDS_MIN },
+	[QUOTA_INGRESS] = { "limits.bandwidth-ingress", "limits.bandwidth-ingress",
+		(int64_t)BANDWIDTH_MIN },
+	[QUOTA_EGRESS] = { "limits.bandwidth-egress", "limits.bandwidth-egress",
+		(int64_t)BANDWIDTH_MIN },
 };
 
 const char *quota_resource_name(enum quota_resource resource)
@@ -33,6 +38,11 @@ const char *quota_resource_name(enum quota_resource resource)
 static bool is_cpu(size_t resource)
 {
 	return resource == QUOTA_LIMITS_CPU || resource == QUOTA_REQUESTS_CPU;
+}
+
+static bool is_bandwidth(size_t resource)
+{
+	return resource == QUOTA_INGRESS || resource == QUOTA_EGRESS;
 }
 
 static int value_parse(
@@ -47,6 +57,8 @@ static int value_parse(
 	if (q->hard[i] < rows[i].min)
 		return error_set(err, ERR_INVALID, 0, "%s: %s: must be at least %s, not '%.64s'",
 			field, rows[i].name, least, text);
+	if (is_bandwidth(i) && bandwidth_check((uint64_t)q->hard[i], err) < 0)
+		return error_prefix(err, "%s: %s", field, rows[i].name);
 	q->set[i] = true;
 	return 0;
 }
@@ -68,8 +80,9 @@ static int item_parse(char *item, const char *field, struct quota *q, struct err
 		return value_parse(i, value, field, q, err);
 	}
 	return error_set(err, ERR_INVALID, 0,
-		"%s: '%.64s' is no resource; there are limits.cpu, limits.memory, requests.cpu, "
-		"requests.memory, pods and count/pids",
+		"%s: '%.64s' is no resource; there are limits.cpu, limits.memory, "
+		"limits.bandwidth-ingress, limits.bandwidth-egress, requests.cpu, requests.memory, "
+		"pods and count/pids",
 		field, item);
 }
 
@@ -98,7 +111,15 @@ int quota_parse(const char *text, const char *field, struct quota *ret, struct e
 void quota_value(enum quota_resource resource, int64_t value, char ret[QUOTA_VALUE_SIZE])
 {
 	static const char *const suffixes[] = { "", "Ki", "Mi", "Gi", "Ti", "Pi" };
+	static const char *const tens[] = { "", "k", "M", "G", "T" };
 	size_t i = 0;
+
+	if (is_bandwidth(resource)) {
+		for (; value && value % 1000 == 0 && i + 1 < ARRAY_LEN(tens); i++)
+			value /= 1000;
+		snprintf(ret, QUOTA_VALUE_SIZE, "%" PRId64 "%s", value, tens[i]);
+		return;
+	}
 
 	if (is_cpu(resource) && value % 1000) {
 		snprintf(ret, QUOTA_VALUE_SIZE, "%" PRId64 "m", value);

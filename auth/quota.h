@@ -3,7 +3,8 @@
  * "limits.cpu=2,limits.memory=1Gi,pods=10", sums of what pods declare, and the refusal of one too
  * many. Pure.
  *
- * "count/pids" is ours: processes at a time, which only the project's cgroup counts.
+ * "count/pids" is ours: processes at a time, which only the project's cgroup counts. So are
+ * "limits.bandwidth-ingress" and "-egress": bits a second, which the switch counts.
  */
 #ifndef AUTH_QUOTA_H
 #define AUTH_QUOTA_H
@@ -21,6 +22,8 @@ enum quota_resource {
 	QUOTA_REQUESTS_MEMORY,
 	QUOTA_PODS,
 	QUOTA_PIDS,
+	QUOTA_INGRESS, /* bits a second */
+	QUOTA_EGRESS,
 	QUOTA_RESOURCES,
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "auth/defaults.h"
+#include "auth/pod_edit.h"
 #include "auth/pod_view.h"
 #include "auth/scc.h"
 #include "lib/cleanup.h"
@@ -11,7 +12,9 @@
 #include "nodeagent/agent/admission.h"
 #include "nodeagent/agent/api.h"
 #include "nodeagent/agent/own_level.h"
+#include "nodeagent/agent/plan_bandwidth.h"
 #include "nodeagent/agent/pod.h"
+#include "nodeagent/agent/pod_bandwidth.h"
 #include "nodeagent/agent/pod_store.h"
 #include "nodeagent/agent/pods.h"
 #include "nodeagent/agent/quotas.h"
@@ -34,11 +37,53 @@ static struct pod *find_same_name(const struct pods *pods, const K8sPod *asked)
 	return pods_find(pods, meta->namespace_, meta->name);
 }
 
-/* Applied once more: nothing happens, or the first difference is named. */
-static int apply_again(struct call *call, struct pod *pod, const K8sPod *asked, struct error *err)
+/* What was asked for, with the bandwidth that the pod has now: the rest must be the same. */
+static int compare(
+	const struct pod *pod, Bulkhead__V1__PodFile *file, const K8sPod *asked, struct error *err)
+{
+	K8sPod *copy;
+	int n;
+
+	if (!file->asked)
+		return error_set(err, ERR_INTERNAL, 0, "the pod's record is incomplete");
+	copy = edit_copy(asked, err);
+	if (!copy)
+		return -1;
+	n = pod_bandwidth_restore(file->asked, pod->progress, err);
+	if (n == 0)
+		n = pod_bandwidth_copy(copy, file->asked, err);
+	if (n == 0)
+		n = admission_compare(file, copy, err);
+	k8s_pod_free(copy);
+	return n;
+}
+
+/* The answer to a change that is only tried. */
+static int reply_dry(
+	struct call *call, const struct pod *pod, const K8sPod *asked, struct error *err)
+{
+	K8sPod *copy = edit_copy(pod->object, err);
+	struct bandwidth bandwidth;
+	int n = copy ? plan_bandwidth(asked, &bandwidth, err) : -1;
+
+	if (n == 0)
+		n = pod_bandwidth_copy(copy, asked, err);
+	if (n == 0)
+		reply(call, copy, "configured");
+	if (copy)
+		k8s_pod_free(copy);
+	return n;
+}
+
+/*
+ * Applied once more: nothing happens, its bandwidth changes, or the first difference is named.
+ */
+static int apply_again(
+	struct call *call, struct pod *pod, const K8sPod *asked, bool dry_run, struct error *err)
 {
 	Bulkhead__V1__PodFile *file;
 	Bulkhead__V1__PodProgress *progress;
+	bool same;
 	int n;
 
 	if (pod_deleting(pod))
@@ -48,14 +93,18 @@ static int apply_again(struct call *call, struct pod *pod, const K8sPod *asked, 
 	if (pod_store_read(pod->pods->agent->state_dirfd, pod->subject.uid, &file, &progress, err) <
 		0)
 		return -1;
-	n = file->asked ? admission_compare(file, asked, err)
-			: error_set(err, ERR_INTERNAL, 0, "the pod's record is incomplete");
+	n = compare(pod, file, asked, err);
+	same = n == 0 && pod_bandwidth_same(file->asked, asked);
 	bulkhead__v1__pod_file__free_unpacked(file, NULL);
 	if (progress)
 		bulkhead__v1__pod_progress__free_unpacked(progress, NULL);
-	if (n < 0 || pod_status_fill(pod, err) < 0)
+	if (n < 0)
 		return -1;
-	reply(call, pod->object, "unchanged");
+	if (!same && dry_run)
+		return reply_dry(call, pod, asked, err);
+	if ((!same && pod_bandwidth_change(pod, asked, err) < 0) || pod_status_fill(pod, err) < 0)
+		return -1;
+	reply(call, pod->object, same ? "unchanged" : "configured");
 	return 0;
 }
 
@@ -170,7 +219,7 @@ void method_apply_pod(struct agent *agent, struct call *call)
 		return;
 	}
 	same = find_same_name(agent->pods, request->pod);
-	n = same ? apply_again(call, same, request->pod, &err)
+	n = same ? apply_again(call, same, request->pod, request->dry_run, &err)
 		 : apply_new(agent->pods, call, request->pod, request->dry_run, &err);
 	if (n < 0)
 		call_fail(call, &err);

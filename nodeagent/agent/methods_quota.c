@@ -105,7 +105,7 @@ static int resources_fill(const struct quota *quota, const int64_t used[QUOTA_RE
 			edit_string(&row->hard, text, err) < 0)
 			return -1;
 		quota_value(resource, used[i], text);
-		if (resource != QUOTA_PIDS && edit_string(&row->used, text, err) < 0)
+		if (resource < QUOTA_PIDS && edit_string(&row->used, text, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 #include "nodeagent/agent/agent.h"
 #include "nodeagent/agent/cluster.h"
+#include "nodeagent/agent/quotas.h"
 
 #define PROJECTS_FRAME_MAX 8192 /* rows of one frame: what a receiver takes (WIRE_FIELDS_MAX) */
 
@@ -36,19 +37,44 @@ static uint64_t mix(uint64_t hash, const void *data, size_t size)
 uint64_t net_projects_hash(const struct agent *agent)
 {
 	const Bulkhead__V1__ClusterProject *project;
+	struct bandwidth bandwidth;
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
 	for (size_t i = 0; (project = cluster_project_at(agent->cluster, i)); i++) {
 		hash = mix(hash, project->name, strlen(project->name) + 1);
 		hash = mix(hash, &project->vnid, sizeof(project->vnid));
 		hash = mix(hash, &project->moved, sizeof(project->moved));
+		quotas_bandwidth(project, &bandwidth);
+		hash = mix(hash, &bandwidth, sizeof(bandwidth));
 	}
 	return hash | 1;
 }
 
+struct project_row {
+	Bulkhead__V1__NetProject message;
+	Bulkhead__V1__NetBandwidth bandwidth;
+};
+
+static void row_fill(const Bulkhead__V1__ClusterProject *project, struct project_row *ret)
+{
+	struct bandwidth bandwidth;
+
+	bulkhead__v1__net_project__init(&ret->message);
+	ret->message.name = project->name;
+	ret->message.vnid = project->vnid;
+	quotas_bandwidth(project, &bandwidth);
+	if (!bandwidth.rate[BANDWIDTH_INGRESS] && !bandwidth.rate[BANDWIDTH_EGRESS])
+		return;
+	bulkhead__v1__net_bandwidth__init(&ret->bandwidth);
+	ret->bandwidth.ingress = bandwidth.rate[BANDWIDTH_INGRESS];
+	ret->bandwidth.egress = bandwidth.rate[BANDWIDTH_EGRESS];
+	ret->message.bandwidth = &ret->bandwidth;
+	ret->message.number = project->block;
+}
+
 /* 'part' of the rows, as many as one frame takes; 'serial' is that frame's. 1: there are more. */
 static int projects_send_part(const struct agent *agent, struct daemon *daemon, uint32_t part,
-	Bulkhead__V1__NetProject *rows, Bulkhead__V1__NetProject **list, uint32_t *serial,
+	struct project_row *rows, Bulkhead__V1__NetProject **list, uint32_t *serial,
 	struct error *err)
 {
 	const size_t first = (size_t)part * PROJECTS_FRAME_MAX;
@@ -58,10 +84,8 @@ static int projects_send_part(const struct agent *agent, struct daemon *daemon, 
 	size_t n = 0;
 
 	while (n < PROJECTS_FRAME_MAX && (project = cluster_project_at(cluster, first + n))) {
-		bulkhead__v1__net_project__init(&rows[n]);
-		rows[n].name = project->name;
-		rows[n].vnid = project->vnid;
-		list[n] = &rows[n];
+		row_fill(project, &rows[n]);
+		list[n] = &rows[n].message;
 		n++;
 	}
 	message.part = part;
@@ -76,7 +100,7 @@ static int projects_send_part(const struct agent *agent, struct daemon *daemon, 
 int net_projects_send(
 	const struct agent *agent, struct daemon *daemon, uint32_t *ret_serial, struct error *err)
 {
-	cleanup_free Bulkhead__V1__NetProject *rows = calloc(PROJECTS_FRAME_MAX, sizeof(*rows));
+	cleanup_free struct project_row *rows = calloc(PROJECTS_FRAME_MAX, sizeof(*rows));
 	cleanup_free Bulkhead__V1__NetProject **list =
 		calloc(PROJECTS_FRAME_MAX, sizeof(Bulkhead__V1__NetProject *));
 	uint32_t serial = 0, part = 0;

@@ -211,8 +211,9 @@ static int on_synced(struct netd *netd, const Bulkhead__V1__NetSynced *synced, s
 	}
 	netd->synced = true;
 	log_info("netd has %zu ports and removed %u", synced->n_ports, synced->removed);
-	pods_net_synced(netd->agent->pods, synced);
+	/* First the projects' limits: what is plugged from now on has them from the start. */
 	projects_kick(netd);
+	pods_net_synced(netd->agent->pods, synced);
 	node_kick(netd->agent->node);
 	return 0;
 }
@@ -294,6 +295,9 @@ static int on_frame(
 	if (frame->type == IPC_NET_UNPLUGGED)
 		return answer(netd, frame, ((const Bulkhead__V1__NetUnplugged *)message)->error,
 			NULL, err);
+	if (frame->type == IPC_NET_LIMITED)
+		return answer(
+			netd, frame, ((const Bulkhead__V1__NetLimited *)message)->error, NULL, err);
 	if (frame->type == IPC_NET_PROJECTS_SET) {
 		if (netd->projects.serial && frame->reply_to == netd->projects.serial)
 			on_projects_set(netd, (const Bulkhead__V1__NetProjectsSet *)message);
@@ -455,7 +459,9 @@ static int ask(struct netd *netd, enum ipc_type type, const ProtobufCMessage *me
 	if (!request)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a request");
 	request->pending.user = user;
-	request->answer = type == IPC_NET_PLUG ? IPC_NET_PLUGGED : IPC_NET_UNPLUGGED;
+	request->answer = type == IPC_NET_PLUG    ? IPC_NET_PLUGGED
+			  : type == IPC_NET_LIMIT ? IPC_NET_LIMITED
+						  : IPC_NET_UNPLUGGED;
 	request->done = done;
 	if (daemon_send(netd->daemon, type, message, fds, fds_len, &request->pending.serial, err) <
 		0) {
@@ -485,6 +491,12 @@ int netd_unplug(
 
 	unplug.pod_uid = (char *)(uintptr_t)pod_uid;
 	return ask(netd, IPC_NET_UNPLUG, &unplug.base, NULL, 0, done, user, err);
+}
+
+int netd_limit(struct netd *netd, const Bulkhead__V1__NetLimit *limit, netd_done_fn done,
+	void *user, struct error *err)
+{
+	return ask(netd, IPC_NET_LIMIT, &limit->base, NULL, 0, done, user, err);
 }
 
 void netd_forget(struct netd *netd, const void *user)

@@ -55,6 +55,9 @@ int netd_plug(struct netd *netd, const Bulkhead__V1__NetPlug *plug, const int fd
 	netd_done_fn done, void *user, struct error *err);
 int netd_unplug(
 	struct netd *netd, const char *pod_uid, netd_done_fn done, void *user, struct error *err);
+/* Tells it that a pod's limits are others; 'plugged' is NULL. */
+int netd_limit(struct netd *netd, const Bulkhead__V1__NetLimit *limit, netd_done_fn done,
+	void *user, struct error *err);
 void netd_forget(struct netd *netd, const void *user);
 
 /* Asks what becomes of a packet; 'done' comes once, and not after netd_forget(). */

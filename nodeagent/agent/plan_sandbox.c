@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "nodeagent/agent/config.h"
 #include "nodeagent/agent/cgroup_path.h"
+#include "nodeagent/agent/plan_bandwidth.h"
 #include "nodeagent/agent/plan_cgroup.h"
 #include "nodeagent/agent/plan_huge_pages.h"
 #include "nodeagent/agent/plan_etc.h"
@@ -167,6 +168,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_f
 	void *user, Bulkhead__V1__SandboxPlan *plan, struct error *err)
 {
 	const K8sPodSpec *spec = view_spec(pod->pod);
+	struct bandwidth bandwidth; /* netd's: here it is only judged */
 
 	plan->share_process_namespace = spec->shareprocessnamespace;
 	plan->host_network = spec->hostnetwork;
@@ -183,6 +185,7 @@ static int fill(const struct plan_node *node, const struct plan_pod *pod, plan_f
 		plan_limits_pod(spec, &plan->limits, err) < 0 ||
 		plan_huge_pages_pod(node, spec, plan->limits, err) < 0 ||
 		plan_cgroup(node, pod->pod, plan->limits, err) < 0 ||
+		plan_bandwidth(pod->pod, &bandwidth, err) < 0 ||
 		plan_storage(spec, plan, err) < 0 || logs_fill(node, pod, plan, err) < 0 ||
 		plan_selinux_mount(node, pod, plan, err) < 0 ||
 		plan_hosts(node, pod, &plan->etc_hosts, &plan->n_etc_hosts, err) < 0 ||

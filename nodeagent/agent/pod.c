@@ -1,5 +1,6 @@
 /* The driver: feeds the machine, and does what it says. */
 #include "nodeagent/agent/pod.h"
+#include "nodeagent/agent/pod_bandwidth.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -52,7 +53,8 @@ int pod_new(struct pod **ret, struct pods *pods, Bulkhead__V1__PodFile *file,
 		.uid = pod->object->metadata->uid };
 	pod->progress = progress;
 	pod_net_init(&pod->net);
-	if ((!progress && progress_new(pod, err) < 0) || pod_containers_init(pod, err) < 0) {
+	if ((!progress && progress_new(pod, err) < 0) ||
+		pod_bandwidth_restore(pod->object, progress, err) < 0 || pod_containers_init(pod, err) < 0) {
 		if (pod->progress == progress)
 			pod->progress = NULL;
 		pod_free(pod);

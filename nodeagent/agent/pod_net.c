@@ -12,6 +12,7 @@
 #include "nodeagent/agent/cluster.h"
 #include "nodeagent/agent/netd.h"
 #include "nodeagent/agent/pod.h"
+#include "nodeagent/agent/pod_bandwidth.h"
 #include "nodeagent/agent/timer.h"
 
 void pod_net_init(struct pod_net *net)
@@ -30,8 +31,7 @@ static void drop_fds(struct pod_net *net)
 
 void pod_net_done(struct pod *pod)
 {
-	if (pod->net.stage == NET_PLUGGING || pod->net.stage == NET_UNPLUGGING)
-		netd_forget(pod->pods->agent->netd, pod);
+	netd_forget(pod->pods->agent->netd, pod);
 	drop_fds(&pod->net);
 	pod->net.timer = sd_event_source_disable_unref(pod->net.timer);
 }
@@ -108,6 +108,7 @@ static void plug(struct pod *pod)
 {
 	struct netd *netd = pod->pods->agent->netd;
 	Bulkhead__V1__NetPlug plug_message = BULKHEAD__V1__NET_PLUG__INIT;
+	Bulkhead__V1__NetBandwidth bandwidth;
 	struct error err = { 0 };
 
 	if (!netd_ready(netd))
@@ -122,6 +123,8 @@ static void plug(struct pod *pod)
 	plug_message.project = (char *)(uintptr_t)pod->subject.project;
 	plug_message.pod = (char *)(uintptr_t)pod->subject.pod;
 	plug_message.vnid = pod_vnid(pod);
+	pod_bandwidth_fill(pod, &bandwidth);
+	plug_message.bandwidth = &bandwidth;
 	pod->net.stage = NET_PLUGGING;
 	if (!pod->times.network_start)
 		pod->times.network_start = monotonic_usec();

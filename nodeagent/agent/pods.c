@@ -13,6 +13,7 @@
 #include "lib/fdio.h"
 #include "nodeagent/agent/orphan.h"
 #include "nodeagent/agent/pod.h"
+#include "nodeagent/agent/pod_bandwidth.h"
 #include "nodeagent/agent/pod_store.h"
 
 #define RUN_FOLDER "pods"
@@ -152,6 +153,10 @@ static int sync_add(Bulkhead__V1__NetSync *sync, const struct pod *pod)
 	bulkhead__v1__net_pod__init(row);
 	sync->pods[sync->n_pods++] = row;
 	row->vnid = pod_vnid(pod);
+	row->bandwidth = malloc(sizeof(*row->bandwidth));
+	if (!row->bandwidth)
+		return -1;
+	pod_bandwidth_fill(pod, row->bandwidth);
 	if (edit_string(&row->pod_uid, pod->subject.uid, NULL) < 0 ||
 		edit_string(&row->project, pod->subject.project, NULL) < 0)
 		return -1;

@@ -79,7 +79,7 @@ static void resources_take(const struct plan_resources *r, int64_t ret[QUOTA_RES
 	ret[QUOTA_REQUESTS_CPU] = r->request[PLAN_CPU];
 	ret[QUOTA_REQUESTS_MEMORY] = r->request[PLAN_MEMORY];
 	ret[QUOTA_PODS] = 1;
-	ret[QUOTA_PIDS] = 0;
+	ret[QUOTA_PIDS] = ret[QUOTA_INGRESS] = ret[QUOTA_EGRESS] = 0;
 }
 
 void quotas_used(const struct pods *pods, const char *project, int64_t ret[QUOTA_RESOURCES])
@@ -150,12 +150,10 @@ int quotas_admit(const struct pods *pods, const K8sPod *pod, struct error *err)
 
 /* ---- the kernel's part --------------------------------------------------------------------- */
 
-/* The least of all of a project's quotas, of what a cgroup can keep. */
-static void merge(const Bulkhead__V1__ClusterProject *row, struct quota *ret)
+/* The least of all of a project's quotas, of the resources in 'kept'. */
+static void merge_of(const Bulkhead__V1__ClusterProject *row, const enum quota_resource *kept,
+	size_t len, struct quota *ret)
 {
-	static const enum quota_resource kept[] = { QUOTA_LIMITS_CPU, QUOTA_LIMITS_MEMORY,
-		QUOTA_PIDS };
-
 	*ret = (struct quota){ 0 };
 	for (size_t i = 0; i < row->n_quotas; i++) {
 		char name[254];
@@ -163,7 +161,7 @@ static void merge(const Bulkhead__V1__ClusterProject *row, struct quota *ret)
 
 		if (quota_row(row->quotas[i], name, &q, NULL) < 0)
 			continue;
-		for (size_t k = 0; k < ARRAY_LEN(kept); k++) {
+		for (size_t k = 0; k < len; k++) {
 			enum quota_resource r = kept[k];
 
 			if (!q.set[r] || (ret->set[r] && ret->hard[r] <= q.hard[r]))
@@ -172,6 +170,25 @@ static void merge(const Bulkhead__V1__ClusterProject *row, struct quota *ret)
 			ret->hard[r] = q.hard[r];
 		}
 	}
+}
+
+/* Of what a cgroup can keep. */
+static void merge(const Bulkhead__V1__ClusterProject *row, struct quota *ret)
+{
+	static const enum quota_resource kept[] = { QUOTA_LIMITS_CPU, QUOTA_LIMITS_MEMORY,
+		QUOTA_PIDS };
+
+	merge_of(row, kept, ARRAY_LEN(kept), ret);
+}
+
+void quotas_bandwidth(const Bulkhead__V1__ClusterProject *row, struct bandwidth *ret)
+{
+	static const enum quota_resource kept[] = { QUOTA_INGRESS, QUOTA_EGRESS };
+	struct quota least;
+
+	merge_of(row, kept, ARRAY_LEN(kept), &least);
+	ret->rate[BANDWIDTH_INGRESS] = (uint64_t)least.hard[QUOTA_INGRESS];
+	ret->rate[BANDWIDTH_EGRESS] = (uint64_t)least.hard[QUOTA_EGRESS];
 }
 
 static bool is_none(const struct quota *q)

@@ -7,6 +7,7 @@
 
 #include "auth/quota.h"
 #include "bulkhead/v1/ipc.pb-c.h"
+#include "lib/bandwidth.h"
 #include "nodeagent/agent/pod.h"
 
 struct quotas;
@@ -22,6 +23,9 @@ void quotas_used(const struct pods *pods, const char *project, int64_t ret[QUOTA
 
 /* Whether the pod fits into all quotas of its project. ERR_DENIED as quota_check(). */
 int quotas_admit(const struct pods *pods, const K8sPod *pod, struct error *err);
+
+/* What the project's pods on this node may send and receive together: the least of its quotas. */
+void quotas_bandwidth(const Bulkhead__V1__ClusterProject *row, struct bandwidth *ret);
 
 /* The rows of projects changed: writes what is new to their cgroups. */
 void quotas_kick(struct quotas *quotas);

@@ -250,6 +250,16 @@ int netd_plug(struct netd *netd, const Bulkhead__V1__NetPlug *plug, const int fd
 	return 0;
 }
 
+int netd_limit(struct netd *netd, const Bulkhead__V1__NetLimit *limit, netd_done_fn done, void *user,
+	struct error *err)
+{
+	(void)netd;
+	(void)limit;
+	(void)done;
+	(void)user;
+	return error_set(err, ERR_UNAVAILABLE, 0, "not in this test");
+}
+
 int netd_unplug(
 	struct netd *netd, const char *pod_uid, netd_done_fn done, void *user, struct error *err)
 {

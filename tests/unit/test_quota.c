@@ -27,6 +27,12 @@ static void test_parse(void **state)
 	assert_int_equal(q.hard[QUOTA_REQUESTS_MEMORY], 64 << 20);
 	assert_int_equal(q.hard[QUOTA_PODS], 10);
 	assert_int_equal(q.hard[QUOTA_PIDS], 4);
+	assert_int_equal(quota_parse("limits.bandwidth-ingress=1k,"
+				     "limits.bandwidth-egress=4294967295k",
+				 "hard", &q, &err),
+		0);
+	assert_int_equal(q.hard[QUOTA_INGRESS], 1000);
+	assert_int_equal(q.hard[QUOTA_EGRESS], 4294967295000);
 	assert_int_equal(quota_parse("pods=0", "hard", &q, &err), 0);
 	assert_true(q.set[QUOTA_PODS]);
 	assert_false(q.set[QUOTA_PIDS]);
@@ -46,6 +52,10 @@ static void test_refused(void **state)
 		{ "limits.memory=4194303", "limits.memory: must be at least 4Mi" },
 		{ "count/pids=3", "count/pids: must be at least 4, not '3'" },
 		{ "limits.cpu=99999999999999999999", "hard: limits.cpu: " },
+		{ "limits.bandwidth-ingress=999",
+			"hard: limits.bandwidth-ingress: must be at least 1k, not '999'" },
+		{ "limits.bandwidth-egress=4294967295001",
+			"hard: limits.bandwidth-egress: 4294967295001 bits a second are more" },
 	};
 	char text[QUOTA_HARD_MAX + 2];
 	struct quota q;
@@ -82,6 +92,9 @@ static void test_values(void **state)
 		{ QUOTA_REQUESTS_MEMORY, 0, "0" },
 		{ QUOTA_PODS, 1024, "1024" },
 		{ QUOTA_LIMITS_MEMORY, INT64_C(1) << 62, "4096Pi" },
+		{ QUOTA_INGRESS, 1500, "1500" },
+		{ QUOTA_INGRESS, 12000000, "12M" },
+		{ QUOTA_EGRESS, 4294967295000, "4294967295k" },
 	};
 	char text[QUOTA_VALUE_SIZE];
 
