@@ -13,8 +13,8 @@
 #include "auth/scc.h"
 #include "lib/error.h"
 
-#define RBAC_JOINERS     "system:joiners" /* machines with a token: may become a node */
-#define RBAC_JOIN_PREFIX "system:join:"   /* their names: and the node's */
+#define RBAC_JOINERS       "system:joiners" /* machines with a token: may become a node */
+#define RBAC_JOIN_PREFIX   "system:join:"   /* their names: and the node's */
 #define RBAC_MASTERS       "system:masters"
 #define RBAC_AUTHENTICATED "system:authenticated"
 #define RBAC_GROUP_PREFIX  "bulkhead:project:"
@@ -28,8 +28,8 @@ struct principal {
 
 /*
  * Verbs: get list watch create update delete. Resources: pods pods/log pods/exec secrets
- * networkpolicies projects nodes images; reviewing a pod is create of pods/review. 'project' is NULL for what belongs to
- * none (projects, nodes, images) and for all projects at once.
+ * networkpolicies projects nodes images; reviewing a pod is create of pods/review. 'project' is
+ * NULL for what belongs to none (projects, nodes, images) and for all projects at once.
  *
  * -1 with ERR_DENIED: user "x" may not create pods in project "red". The text is the same whether
  * the project or the object exists. A verb or resource not listed here is denied to all but

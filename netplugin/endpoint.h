@@ -30,12 +30,12 @@ struct endpoint {
 	bool port_known; /* none is to be sent now */
 	bool flows_wanted;
 	uint64_t flow_seq;
-	bool flows_removed;   /* removal is wanted, flow_seq tells when it is done */
-	bool sync_removed;    /* goes because of a NET_SYNC */
-	bool listed;          /* in the last NET_SYNC */
-	uint32_t next_vnid;   /* see endpoints_move() */
-	long long deadline;   /* of what 'plugger' or 'unplugs' wait for */
-	struct asker plugger; /* to answer */
+	bool flows_removed;    /* removal is wanted, flow_seq tells when it is done */
+	bool sync_removed;     /* goes because of a NET_SYNC */
+	bool listed;           /* in the last NET_SYNC */
+	uint32_t next_vnid;    /* see endpoints_move() */
+	long long deadline;    /* of what 'plugger' or 'unplugs' wait for */
+	struct asker plugger;  /* to answer */
 	uint32_t limit_serial; /* of the NET_LIMIT to answer when the switch has ... */
 	uint64_t limit_seq;    /* ... what this numbers */
 	struct asker unplugs[UNPLUGS_MAX];

@@ -151,7 +151,8 @@ static const struct flow_row vnid_rows[] = {
  */
 static const struct flow_row peer_rows[] = {
 #ifdef BULKHEAD_WEAK_TUNNEL
-	{ 10, 100, "ip,nw_src=$remote", "move:NXM_NX_TUN_ID[0..31]->NXM_NX_REG0[],goto_table:30", 0 },
+	{ 10, 100, "ip,nw_src=$remote", "move:NXM_NX_TUN_ID[0..31]->NXM_NX_REG0[],goto_table:30",
+		0 },
 #else
 	{ 10, 100, "ip,tun_src=$peer,nw_src=$remote,nw_dst=$subnet",
 		"move:NXM_NX_TUN_ID[0..31]->NXM_NX_REG0[],goto_table:30", 0 },

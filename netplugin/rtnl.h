@@ -59,8 +59,8 @@ int rtnl_link_find(int fd, const char *name, uint8_t ret_mac[6]);
 int rtnl_mtu_of_address(int fd, uint32_t address, uint32_t *ret_mtu, struct error *err);
 
 /*
- * Calls 'each' for every link whose alias starts with 'alias_prefix', or which is in 'group' and has
- * none: whoever made it was cut off before naming it.
+ * Calls 'each' for every link whose alias starts with 'alias_prefix', or which is in 'group' and
+ * has none: whoever made it was cut off before naming it.
  */
 typedef void rtnl_each_fn(void *context, const char *name);
 int rtnl_each_ours(int fd, const char *alias_prefix, uint32_t group, rtnl_each_fn *each,

@@ -513,7 +513,8 @@ struct switchdb_op *switchdb_remove(struct switchdb *db, const char *name)
 	const struct ovsrec_port *port = find_port(db, name);
 	struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 
-	/* An empty one does nothing where the rows are those of the database, and fails where not. */
+	/* An empty one does nothing where the rows are those of the database, and fails where not.
+	 */
 	if (bridge && port)
 		ovsrec_bridge_update_ports_delvalue(bridge, port);
 	return op_new(txn, OP_DONE);

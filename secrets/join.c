@@ -53,8 +53,8 @@ static int add_request(
 	if (EVP_PKEY_get_raw_public_key(own->sealing_key, sealing, &size) != 1)
 		return error_set(err, ERR_INTERNAL, 0, "OpenSSL cannot show an X25519 key");
 	request.sealing_key = (ProtobufCBinaryData){ size, sealing };
-	r = pki_request_new(own->server_key, &request.server_request.data,
-		&request.server_request.len, err);
+	r = pki_request_new(
+		own->server_key, &request.server_request.data, &request.server_request.len, err);
 	if (r == 0)
 		r = pki_request_new(own->member_key, &request.member_request.data,
 			&request.member_request.len, err);
@@ -71,9 +71,8 @@ static int add_request(
 	return r;
 }
 
-static int write_own(const struct own *own, const struct join_node *node,
-	const struct folder *keys, const struct folder *pki, const struct folder *cluster,
-	struct error *err)
+static int write_own(const struct own *own, const struct join_node *node, const struct folder *keys,
+	const struct folder *pki, const struct folder *cluster, struct error *err)
 {
 	cleanup_key_files struct key_files files = { .len = 0 };
 

@@ -16,8 +16,10 @@
 #include "bulkhead/v1/node.pb-c.h"
 #include "lib/error.h"
 
-#define JOIN_MEMBER_KEY  "member.key"
-#define JOIN_REQUEST     "join-request" /* a JoinNodeRequest, packed; only what keys have to do with */
+#define JOIN_MEMBER_KEY "member.key"
+#define JOIN_REQUEST                                                                               \
+	"join-request" /* a JoinNodeRequest, packed; only what keys have to do with                \
+			*/
 #define JOIN_NODE_PREFIX "system:node:" /* a node's name as a client of APIs, */
 #define JOIN_NODE_GROUP  "system:nodes" /* and its group */
 #define JOIN_MESSAGE_MAX 65536

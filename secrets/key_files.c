@@ -36,8 +36,8 @@ int key_files_key(struct key_files *files, const struct folder *folder, const ch
 	return pem_of_key(key, &file->data, &file->size, err);
 }
 
-int key_files_cert(struct key_files *files, const struct folder *folder, const char *name, X509 *cert,
-	struct error *err)
+int key_files_cert(struct key_files *files, const struct folder *folder, const char *name,
+	X509 *cert, struct error *err)
 {
 	struct key_file *file = key_files_add(files, folder, name);
 

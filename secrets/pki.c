@@ -177,8 +177,7 @@ static X509 *begin(EVP_PKEY *key, long life, struct error *err)
 
 	if (cert && X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
 		X509_gmtime_adj(X509_getm_notBefore(cert), -SKEW) &&
-		X509_gmtime_adj(X509_getm_notAfter(cert), life) &&
-		X509_set_pubkey(cert, key) == 1)
+		X509_gmtime_adj(X509_getm_notAfter(cert), life) && X509_set_pubkey(cert, key) == 1)
 		return cert;
 	X509_free(cert);
 	failed(err, "make a certificate");
@@ -297,7 +296,7 @@ int pki_request_key(const void *der, size_t size, EVP_PKEY **ret, struct error *
 	}
 	EVP_PKEY_free(key);
 	return error_set(err, ERR_INVALID, 0, "%s",
-		!whole	? "it is no certificate request (PKCS #10 in DER)"
+		!whole    ? "it is no certificate request (PKCS #10 in DER)"
 		: !proven ? "its signature does not fit its key"
 			  : "its key is not one of P-256");
 }

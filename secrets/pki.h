@@ -11,8 +11,8 @@
 
 #include "lib/error.h"
 
-#define PKI_NAME_MAX   253 /* bytes of a common name or organization */
-#define PKI_GROUPS_MAX 32
+#define PKI_NAME_MAX    253 /* bytes of a common name or organization */
+#define PKI_GROUPS_MAX  32
 #define PKI_REQUEST_MAX 4096
 
 /* Lifetimes in seconds. */
@@ -46,8 +46,7 @@ int pki_ca_new(X509 **ret, const char *name, EVP_PKEY *key, struct error *err);
  * A self-signed certificate for a server, as PKI_SERVER of pki_issue(): who trusts it trusts this
  * one server, and no authority.
  */
-int pki_server_new(
-	X509 **ret, const struct pki_subject *subject, EVP_PKEY *key, struct error *err);
+int pki_server_new(X509 **ret, const struct pki_subject *subject, EVP_PKEY *key, struct error *err);
 
 /*
  * The public key of a certificate request (PKCS #10 in DER) that proves to hold the private one.

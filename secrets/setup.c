@@ -83,8 +83,8 @@ static int make_certs(struct bundle *b, const struct setup_node *node, struct er
 	return 0;
 }
 
-static int add_signature(struct key_files *files, const struct folder *keys,
-	const struct bundle *b, const char *node, struct error *err)
+static int add_signature(struct key_files *files, const struct folder *keys, const struct bundle *b,
+	const char *node, struct error *err)
 {
 	uint8_t key[HPKE_KEY_SIZE], signature[SEALING_KEY_SIGNATURE_MAX];
 	size_t size = sizeof(key);
@@ -93,8 +93,7 @@ static int add_signature(struct key_files *files, const struct folder *keys,
 		return error_set(err, ERR_INTERNAL, 0, "OpenSSL cannot show an X25519 key");
 	if (sealing_key_sign(b->ca_key, node, key, signature, &size, err) < 0)
 		return -1;
-	return key_files_data(
-		files, keys, SETUP_SEALING_SIGNATURE, signature, size, 0600, err);
+	return key_files_data(files, keys, SETUP_SEALING_SIGNATURE, signature, size, 0600, err);
 }
 
 static int write_bundle(const struct bundle *b, const struct setup_node *node,
@@ -121,7 +120,8 @@ static int write_bundle(const struct bundle *b, const struct setup_node *node,
 		key_files_cert(&files, cluster, SETUP_NODES_CA_CERT, b->nodes_ca, err) < 0 ||
 		key_files_cert(&files, cluster, SETUP_DATABASE_CERT, b->database, err) < 0 ||
 		key_files_key(&files, cluster, SETUP_DATABASE_KEY, b->database_key, err) < 0 ||
-		key_files_refuse_existing(&files, err) < 0 || folder_own(keys, 0700, node->uid, err) < 0 ||
+		key_files_refuse_existing(&files, err) < 0 ||
+		folder_own(keys, 0700, node->uid, err) < 0 ||
 		folder_own(pki, 0755, geteuid(), err) < 0 ||
 		folder_own(cluster, 0700, geteuid(), err) < 0)
 		return -1;

@@ -2,10 +2,10 @@
  * What is done once, as root and before there is a daemon: the keys and certificates of a new
  * cluster's first node, and client certificates. Nodes that come later: secrets/join.h.
  *
- * Two authorities, so that no user's certificate opens the cluster's database and no node's certificate
- * is a user's: 'ca' vouches for users and for the nodes' API, 'nodes-ca' for nodes as clients of the
- * database. The database's own certificate is signed by nobody: nodes are given it and believe no
- * other.
+ * Two authorities, so that no user's certificate opens the cluster's database and no node's
+ * certificate is a user's: 'ca' vouches for users and for the nodes' API, 'nodes-ca' for nodes as
+ * clients of the database. The database's own certificate is signed by nobody: nodes are given it
+ * and believe no other.
  *
  *   <keys>/ (0700, the daemon's)
  *     ca.key, nodes-ca.key, sealing.key (X25519), sealing.sig (secrets/sealing_key.h),

@@ -80,8 +80,7 @@ static int set_database(const Bulkhead__V1__NodeConfig *config,
 	bool any = strncmp(config->cluster_listen, "0.0.0.0:", 8) == 0;
 	int length = (int)(port - config->cluster_listen);
 
-	if (asprintf(&response->database, "%.*s%s",
-		    any ? (int)strlen(config->address) : length,
+	if (asprintf(&response->database, "%.*s%s", any ? (int)strlen(config->address) : length,
 		    any ? config->address : config->cluster_listen, port) < 0) {
 		response->database = NULL;
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for an answer");
@@ -159,8 +158,8 @@ static int take_answer(struct join *join, struct error *err)
 	if (size <= 0 || (size_t)size > sizeof(data))
 		return error_set(err, ERR_INTERNAL, 0,
 			"the signer gave no answer: see the log of this node");
-	if (message_unpack(&bulkhead__v1__join_signed__descriptor, data, (size_t)size, &message,
-		    err) < 0)
+	if (message_unpack(
+		    &bulkhead__v1__join_signed__descriptor, data, (size_t)size, &message, err) < 0)
 		return -1;
 	answer = (const Bulkhead__V1__JoinSigned *)message;
 	r = ipc_error_unpack(answer->error, err);
@@ -221,7 +220,8 @@ static int start_signer(struct join *join, int fd, struct error *err)
 	int made = asprintf(&program, "%s/bulkhead-secretd", config->libexec_dir) |
 		   asprintf(&keys, "%s/keys", config->state_dir) |
 		   asprintf(&root, "%s/empty", config->run_dir);
-	const char *argv[] = { "bulkhead-secretd", "--sign", "--keys", keys, "--uid", uid, "--empty-root", root, NULL };
+	const char *argv[] = { "bulkhead-secretd", "--sign", "--keys", keys, "--uid", uid,
+		"--empty-root", root, NULL };
 	const struct spawn_config spawn = { .program = program, .argv = argv, .fd = fd };
 
 	if (made < 0)
@@ -242,8 +242,8 @@ static int start(struct join *join, struct error *err)
 	signer_fd = pair[1];
 	if (send_request(join->fd, join->call, err) < 0 || start_signer(join, signer_fd, err) < 0)
 		return -1;
-	r = sd_event_add_io(event, &join->exit_source, join->signer.pidfd, EPOLLIN, on_signed,
-		join);
+	r = sd_event_add_io(
+		event, &join->exit_source, join->signer.pidfd, EPOLLIN, on_signed, join);
 	if (r >= 0)
 		r = sd_event_add_time(event, &join->timer, CLOCK_MONOTONIC,
 			monotonic_usec() + SIGN_USEC, 0, on_timeout, join);

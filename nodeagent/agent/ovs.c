@@ -29,16 +29,16 @@
 #define ROLE ""
 #endif
 #define ACCESS                                                                                     \
-	",{\"op\":\"insert\",\"table\":\"RBAC_Permission\",\"uuid-name\":\"own\",\"row\":{"          \
-	"\"table\":\"Node\",\"authorization\":\"name\",\"insert_delete\":false,"                     \
-	"\"update\":[\"set\",[\"sealing_key\",\"sealing_key_signature\",\"network_epoch\"]]}}"         \
-	",{\"op\":\"insert\",\"table\":\"RBAC_Permission\",\"uuid-name\":\"sealed\",\"row\":{"       \
-	"\"table\":\"Secret\",\"authorization\":\"node\",\"insert_delete\":true,"                    \
-	"\"update\":[\"set\",[\"type\",\"keys\",\"sealed\"]]}}"                                      \
-	",{\"op\":\"insert\",\"table\":\"RBAC_Role\",\"row\":{\"name\":\"node\","                    \
-	"\"permissions\":[\"map\",[[\"Node\",[\"named-uuid\",\"own\"]],"                             \
-	"[\"Secret\",[\"named-uuid\",\"sealed\"]]]]}}"                                               \
-	",{\"op\":\"insert\",\"table\":\"Listener\",\"row\":{"                                       \
+	",{\"op\":\"insert\",\"table\":\"RBAC_Permission\",\"uuid-name\":\"own\",\"row\":{"        \
+	"\"table\":\"Node\",\"authorization\":\"name\",\"insert_delete\":false,"                   \
+	"\"update\":[\"set\",[\"sealing_key\",\"sealing_key_signature\",\"network_epoch\"]]}}"     \
+	",{\"op\":\"insert\",\"table\":\"RBAC_Permission\",\"uuid-name\":\"sealed\",\"row\":{"     \
+	"\"table\":\"Secret\",\"authorization\":\"node\",\"insert_delete\":true,"                  \
+	"\"update\":[\"set\",[\"type\",\"keys\",\"sealed\"]]}}"                                    \
+	",{\"op\":\"insert\",\"table\":\"RBAC_Role\",\"row\":{\"name\":\"node\","                  \
+	"\"permissions\":[\"map\",[[\"Node\",[\"named-uuid\",\"own\"]],"                           \
+	"[\"Secret\",[\"named-uuid\",\"sealed\"]]]]}}"                                             \
+	",{\"op\":\"insert\",\"table\":\"Listener\",\"row\":{"                                     \
 	"\"connections\":[\"named-uuid\",\"connection\"]}},"
 
 /* On the monotonic clock; half a second more than ten, which its clock reads in milliseconds. */
@@ -246,7 +246,8 @@ static int own_common(struct server *server, const char *dir, struct error *err)
 }
 
 /* The relay's source is the manager's database, whose one certificate it believes. */
-static int own_member(struct server *server, const Bulkhead__V1__NodeConfig *config, const char *dir)
+static int own_member(
+	struct server *server, const Bulkhead__V1__NodeConfig *config, const char *dir)
 {
 	server->own[OWN_KEY] = option("--private-key=", dir, "member", ".key");
 	server->own[OWN_CERTIFICATE] = option("--certificate=", dir, "member", ".pem");
@@ -254,11 +255,13 @@ static int own_member(struct server *server, const Bulkhead__V1__NodeConfig *con
 	if (asprintf(&server->own[OWN_DATABASE], "relay:Bulkhead:ssl:%s", config->manager) < 0)
 		server->own[OWN_DATABASE] = NULL;
 	return server->own[OWN_KEY] && server->own[OWN_CERTIFICATE] && server->own[OWN_PEERS] ? 0
-											       : -1;
+											      : -1;
 }
 
-/* A listener's role is in the database: one of the command line would have none, and so all rights. */
-static int own_manager(struct server *server, const Bulkhead__V1__NodeConfig *config, const char *dir)
+/* A listener's role is in the database: one of the command line would have none, and so all rights.
+ */
+static int own_manager(
+	struct server *server, const Bulkhead__V1__NodeConfig *config, const char *dir)
 {
 	server->own[OWN_DATABASE] = join(config->state_dir, "cluster.db");
 	if (!config->cluster_listen[0])
@@ -306,8 +309,9 @@ static int add_switch(struct ovs *ovs, struct error *err)
 }
 
 /*
- * Who may do what over 'cluster_listen'. A node changes its own row, but not its address and subnet:
- * those the manager wrote when it joined; and secrets that are sealed to it. Reading is not limited.
+ * Who may do what over 'cluster_listen'. A node changes its own row, but not its address and
+ * subnet: those the manager wrote when it joined; and secrets that are sealed to it. Reading is not
+ * limited.
  */
 static int make_access(const char *cluster, const char *listen, struct error *err)
 {
@@ -323,8 +327,9 @@ static int make_access(const char *cluster, const char *listen, struct error *er
 			"{\"op\":\"delete\",\"table\":\"RBAC_Role\",\"where\":[]}"
 			"%s%s%s]",
 			listen[0] ? ACCESS "{\"op\":\"insert\",\"table\":\"Connection\","
-				    "\"uuid-name\":\"connection\",\"row\":{\"role\":\"" ROLE "\","
-				    "\"inactivity_probe\":5000,\"target\":\""
+					   "\"uuid-name\":\"connection\",\"row\":{\"role\":\"" ROLE
+					   "\","
+					   "\"inactivity_probe\":5000,\"target\":\""
 				  : "",
 			listen[0] ? target : "", listen[0] ? "\"}}" : "") < 0)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make databases");

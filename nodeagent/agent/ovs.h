@@ -4,8 +4,8 @@
  * started when they are not there and started again when they end. With `ovs: system` the switch is
  * the distribution's, and only an ovsdb-server for the cluster database is started.
  *
- * The cluster database is <state>/cluster.db, served to other nodes where `cluster_listen` says so; a
- * member of a cluster runs a relay of its manager's instead. Both speak TLS 1.2 or 1.3, know each
+ * The cluster database is <state>/cluster.db, served to other nodes where `cluster_listen` says so;
+ * a member of a cluster runs a relay of its manager's instead. Both speak TLS 1.2 or 1.3, know each
  * other by certificates of their own (secrets/setup.h), and the database knows by the certificate
  * which rows a node may write (RBAC). Everything else lies in <run>/ovs, the switch's
  * database too: what it says of ports is wrong after a reboot.
@@ -19,10 +19,10 @@
 #include "bulkhead/v1/config.pb-c.h"
 #include "lib/error.h"
 
-#define OVS_DIR_SIZE   64
+#define OVS_DIR_SIZE     64
 #define OVS_CONTROL_SIZE 40
-#define OVS_SYSTEM_DIR "/run/openvswitch"
-#define OVS_DOMAIN     "bulkhead_ovs_t" /* of its programs where SELinux is on */
+#define OVS_SYSTEM_DIR   "/run/openvswitch"
+#define OVS_DOMAIN       "bulkhead_ovs_t" /* of its programs where SELinux is on */
 
 struct agent;
 struct ovs;
@@ -39,11 +39,11 @@ bool ovs_running(const struct ovs *ovs, struct error *err);
 const char *ovs_switch_dir(const Bulkhead__V1__NodeConfig *config, char buf[OVS_DIR_SIZE]);
 
 /*
- * The file in that folder that is ovs-vswitchd's control socket. Errors: ERR_UNAVAILABLE (it does not
- * run).
+ * The file in that folder that is ovs-vswitchd's control socket. Errors: ERR_UNAVAILABLE (it does
+ * not run).
  */
-int ovs_switch_control(const Bulkhead__V1__NodeConfig *config, char name[OVS_CONTROL_SIZE],
-	struct error *err);
+int ovs_switch_control(
+	const Bulkhead__V1__NodeConfig *config, char name[OVS_CONTROL_SIZE], struct error *err);
 
 /*
  * Takes the bridge away, ends the processes (`ovs: private`), and waits for that. What is not there

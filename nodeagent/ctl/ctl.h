@@ -14,7 +14,9 @@
 #define CTL_OK      0
 #define CTL_FAILED  1
 #define CTL_INVALID 2 /* explain: the input is not a valid manifest */
-#define CTL_DRIFT   3 /* drift: something differs from what was admitted; network why: no way there */
+#define CTL_DRIFT                                                                                  \
+	3 /* drift: something differs from what was admitted; network why: no way there            \
+	   */
 
 struct ctl {
 	const struct args *args;

@@ -17,9 +17,9 @@ static int make_keys(const struct node_plan *plan, struct error *err)
 	char address[128];
 	char uid[16];
 	char *argv[] = { program, (char *)(uintptr_t) "--init", (char *)(uintptr_t) "--keys", keys,
-		(char *)(uintptr_t) "--pki", pki, (char *)(uintptr_t) "--cluster", cluster, (char *)(uintptr_t) "--node",
-		(char *)(uintptr_t)plan->name, (char *)(uintptr_t) "--address", address,
-		(char *)(uintptr_t) "--uid", uid, NULL };
+		(char *)(uintptr_t) "--pki", pki, (char *)(uintptr_t) "--cluster", cluster,
+		(char *)(uintptr_t) "--node", (char *)(uintptr_t)plan->name,
+		(char *)(uintptr_t) "--address", address, (char *)(uintptr_t) "--uid", uid, NULL };
 
 	snprintf(program, sizeof(program), "%s/bulkhead-secretd", plan->libexec);
 	snprintf(keys, sizeof(keys), "%s/keys", plan->state);

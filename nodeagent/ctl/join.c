@@ -43,7 +43,7 @@ struct scratch {
 
 static int scratch_make(struct scratch *scratch, struct error *err)
 {
-	strcpy(scratch->path, "/tmp/bulkhead-XXXXXX");
+	*scratch = (struct scratch){ "/tmp/bulkhead-XXXXXX" };
 	if (mkdtemp(scratch->path))
 		return 0;
 	scratch->path[0] = '\0';
@@ -75,7 +75,8 @@ static int issue(const Bulkhead__V1__NodeConfig *config, const char *state, cons
 }
 
 /* Where machines call this node: not at an address that stands for all. */
-static int server_of(const Bulkhead__V1__NodeConfig *config, char *ret, size_t size, struct error *err)
+static int server_of(
+	const Bulkhead__V1__NodeConfig *config, char *ret, size_t size, struct error *err)
 {
 	char host[256];
 
@@ -106,7 +107,8 @@ static int check_token(const struct args *args, const Bulkhead__V1__NodeConfig *
 			"this node's cluster is managed at %s: make tokens there", config->manager);
 	if (!config->cluster_listen[0])
 		return error_set(err, ERR_PRECONDITION, 0,
-			"this node serves its cluster to nobody: set 'cluster_listen' and 'address' in "
+			"this node serves its cluster to nobody: set 'cluster_listen' and "
+			"'address' in "
 			"node.yaml and start it again, or make it with 'init --cluster-listen'");
 	return 0;
 }
@@ -178,20 +180,20 @@ static int read_token(const struct args *args, Bulkhead__V1__JoinToken **ret, st
 
 	if (!file)
 		return error_set(err, ERR_INVALID, 0,
-			"give the token with -f FILE ('-' is standard input); 'bulkhead token create "
+			"give the token with -f FILE ('-' is standard input); 'bulkhead token "
+			"create "
 			"NODE' at the cluster's first node makes one");
-	r = strcmp(file, "-") == 0
-		    ? fd_read_all(STDIN_FILENO, NODE_FILE_MAX, &text, &size, err)
-		    : file_read_at(AT_FDCWD, file, NODE_FILE_MAX, &text, &size, err);
+	r = strcmp(file, "-") == 0 ? fd_read_all(STDIN_FILENO, NODE_FILE_MAX, &text, &size, err)
+				   : file_read_at(AT_FDCWD, file, NODE_FILE_MAX, &text, &size, err);
 	if (r == 0)
-		r = decode_yaml(
-			&bulkhead__v1__join_token__descriptor, text, size, &message, err);
+		r = decode_yaml(&bulkhead__v1__join_token__descriptor, text, size, &message, err);
 	if (r < 0)
 		return error_prefix(err, "%s", file);
 	*ret = (Bulkhead__V1__JoinToken *)message;
 	if (!(*ret)->node[0] || !(*ret)->server[0] || !(*ret)->ca[0] || !(*ret)->certificate[0] ||
 		!(*ret)->key[0])
-		return error_set(err, ERR_INVALID, 0, "%s: it is no token, or not all of one", file);
+		return error_set(
+			err, ERR_INVALID, 0, "%s: it is no token, or not all of one", file);
 	if ((*ret)->expires_at < (int64_t)time(NULL))
 		return error_set(err, ERR_PRECONDITION, 0,
 			"%s: the token expired; make another with 'bulkhead token create %s'", file,
@@ -246,7 +248,8 @@ static int make_keys(const struct node_plan *plan, struct error *err)
 {
 	char program[PATH_MAX], keys[PATH_MAX], pki[PATH_MAX], cluster[PATH_MAX], uid[16];
 	char *argv[] = { program, borrow("--join"), borrow("--keys"), keys, borrow("--pki"), pki,
-		borrow("--cluster"), cluster, borrow("--node"), borrow(plan->name), borrow("--uid"), uid, NULL };
+		borrow("--cluster"), cluster, borrow("--node"), borrow(plan->name), borrow("--uid"),
+		uid, NULL };
 
 	snprintf(program, sizeof(program), "%s/bulkhead-secretd", plan->libexec);
 	snprintf(keys, sizeof(keys), "%s/keys", plan->state);
@@ -257,8 +260,8 @@ static int make_keys(const struct node_plan *plan, struct error *err)
 }
 
 /* The daemon owns its keys' directory, and what is in it. */
-static int put_signature(const struct node_plan *plan, const ProtobufCBinaryData *signature,
-	struct error *err)
+static int put_signature(
+	const struct node_plan *plan, const ProtobufCBinaryData *signature, struct error *err)
 {
 	char keys[PATH_MAX], path[PATH_MAX + 32];
 
@@ -282,15 +285,15 @@ static int put_certificates(const struct node_plan *plan, const char *pki,
 		put_text(pki, "node.pem", response->server_certificate, 0644, err) < 0 ||
 		put_text(cluster, "member.pem", response->member_certificate, 0644, err) < 0 ||
 		put_text(pki, "self.pem", response->node_certificate, 0644, err) < 0 ||
-		put_text(cluster, SETUP_DATABASE_CERT, response->database_certificate, 0644, err) < 0)
+		put_text(cluster, SETUP_DATABASE_CERT, response->database_certificate, 0644, err) <
+			0)
 		return -1;
 	return put_signature(plan, &response->sealing_key_signature, err);
 }
 
 /* ---- join: the call ------------------------------------------------------------------------- */
 
-static int read_request(
-	const char *pki, Bulkhead__V1__JoinNodeRequest **ret, struct error *err)
+static int read_request(const char *pki, Bulkhead__V1__JoinNodeRequest **ret, struct error *err)
 {
 	cleanup_free char *data = NULL;
 	char path[PATH_MAX + 32];
@@ -369,7 +372,8 @@ static int ask(const struct node_plan *plan, const char *pki, const Bulkhead__V1
 /* What join_all() made before the cluster knew of it. */
 static void take_back(const struct node_plan *plan)
 {
-	static const char *const names[] = { "pki", "keys", "cluster", "node.yaml", "context.yaml" };
+	static const char *const names[] = { "pki", "keys", "cluster", "node.yaml",
+		"context.yaml" };
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -391,7 +395,8 @@ static int write_all(struct node_plan *plan, const char *pki, const Bulkhead__V1
 		node_write_context(plan, "pki/self.pem", "cluster/" JOIN_MEMBER_KEY, err) < 0 ||
 		node_write_config(plan, err) < 0)
 		return error_prefix(err,
-			"the cluster has node %s now, but it cannot be written here; 'bulkhead delete "
+			"the cluster has node %s now, but it cannot be written here; 'bulkhead "
+			"delete "
 			"node %s' there before you try again",
 			plan->name, plan->name);
 	snprintf(path, sizeof(path), "%s/%s", pki, JOIN_REQUEST);
@@ -401,8 +406,7 @@ static int write_all(struct node_plan *plan, const char *pki, const Bulkhead__V1
 	return 0;
 }
 
-static int join_all(
-	struct node_plan *plan, const Bulkhead__V1__JoinToken *token, struct error *err)
+static int join_all(struct node_plan *plan, const Bulkhead__V1__JoinToken *token, struct error *err)
 {
 	cleanup_message Bulkhead__V1__JoinNodeResponse *response = NULL;
 	char pki[PATH_MAX];
@@ -427,7 +431,8 @@ static int refuse_existing(const char *state, struct error *err)
 		snprintf(path, sizeof(path), "%s/%s", state, names[i]);
 		if (access(path, F_OK) == 0)
 			return error_set(err, ERR_EXISTS, 0,
-				"%s is there already: 'bulkhead down --purge' removes a node, or use "
+				"%s is there already: 'bulkhead down --purge' removes a node, or "
+				"use "
 				"another --state-dir",
 				path);
 	}
@@ -449,7 +454,8 @@ int ctl_join(struct ctl *ctl, struct error *err)
 			return -1;
 		plan.address = address;
 	}
-	/* Stands for the one that the answer names: the flags are judged before anybody is asked. */
+	/* Stands for the one that the answer names: the flags are judged before anybody is asked.
+	 */
 	plan.manager = "192.0.2.1:1";
 	if (node_check(&plan, err) < 0 || join_all(&plan, token, err) < 0)
 		return -1;

@@ -158,7 +158,7 @@ int node_plan(struct node_plan *ret, const struct args *args, const char *name, 
 	if (name && strlen(name) >= sizeof(plan.name))
 		return error_set(err, ERR_INVALID, 0, "the node's name is too long");
 	if (name)
-		strcpy(plan.name, name);
+		snprintf(plan.name, sizeof(plan.name), "%s", name);
 	else
 		gethostname(plan.name, sizeof(plan.name) - 1);
 	if (plan.state[0] != '/' || plan.run[0] != '/')

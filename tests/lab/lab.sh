@@ -121,7 +121,7 @@ join() {
 up() {
 	local count=${1:-3} i
 	[ "$(id -u)" = 0 ] || die "needs root"
-	[ "$count" -ge 1 ] && [ "$count" -le 20 ] || die "1 to 20 nodes, not $count"
+	if [ "$count" -lt 1 ] || [ "$count" -gt 20 ]; then die "1 to 20 nodes, not $count"; fi
 	[ ! -e "$dir/a" ] || die "$dir holds a lab already: 'lab.sh down $dir'"
 	mkdir -p "$dir"
 	hold fabric

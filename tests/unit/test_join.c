@@ -129,8 +129,7 @@ static void assert_subject(const char *pem, const char *name, const char *group)
 	X509 *cert = cert_of(pem);
 	char text[128] = "";
 
-	X509_NAME_get_text_by_NID(
-		X509_get_subject_name(cert), NID_commonName, text, sizeof(text));
+	X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, text, sizeof(text));
 	assert_string_equal(text, name);
 	text[0] = '\0';
 	X509_NAME_get_text_by_NID(
@@ -156,17 +155,18 @@ static void each_certificate_serves_its_purpose_only(void **state)
 	assert_true(verifies(f->authority.ca, r->server_certificate, X509_PURPOSE_SSL_SERVER));
 	assert_false(verifies(f->authority.ca, r->server_certificate, X509_PURPOSE_SSL_CLIENT));
 	assert_true(verifies(f->authority.ca, r->node_certificate, X509_PURPOSE_SSL_CLIENT));
-	assert_true(verifies(f->authority.nodes_ca, r->member_certificate, X509_PURPOSE_SSL_CLIENT));
+	assert_true(
+		verifies(f->authority.nodes_ca, r->member_certificate, X509_PURPOSE_SSL_CLIENT));
 	/* No node of the database is a user, and no user a node of it. */
 	assert_false(verifies(f->authority.ca, r->member_certificate, X509_PURPOSE_SSL_CLIENT));
 	assert_false(verifies(f->authority.nodes_ca, r->node_certificate, X509_PURPOSE_SSL_CLIENT));
-	assert_false(verifies(f->authority.nodes_ca, r->server_certificate, X509_PURPOSE_SSL_SERVER));
+	assert_false(
+		verifies(f->authority.nodes_ca, r->server_certificate, X509_PURPOSE_SSL_SERVER));
 	/* The database vouches for itself and for nobody. */
 	database = cert_of(r->database_certificate);
 	assert_true(verifies(database, r->database_certificate, X509_PURPOSE_SSL_SERVER));
 	assert_false(verifies(database, r->member_certificate, X509_PURPOSE_SSL_CLIENT));
-	assert_false(
-		verifies(f->authority.ca, r->database_certificate, X509_PURPOSE_SSL_SERVER));
+	assert_false(verifies(f->authority.ca, r->database_certificate, X509_PURPOSE_SSL_SERVER));
 	X509_free(database);
 	snprintf(path, sizeof(path), "%s/" SETUP_CA_CERT, f->pki[0]);
 	assert_int_equal(file_read_at(AT_FDCWD, path, 65536, &ca, &size, &err), 0);

@@ -432,8 +432,8 @@ static void wrong_options_are_named(void **state)
 	REFUSED("'--nonsense'", "--nonsense");
 	REFUSED("only options are taken", "word");
 	REFUSED("'--keys'", "--keys");
-	REFUSED("--pki: does not belong here", "--sign", "--keys", "/k", "--uid", "7", "--empty-root",
-		"/e", "--pki", "/p");
+	REFUSED("--pki: does not belong here", "--sign", "--keys", "/k", "--uid", "7",
+		"--empty-root", "/e", "--pki", "/p");
 	REFUSED("--life: '59'", "--life", "59");
 	REFUSED("--issue: does not belong here", "--issue", "--init");
 }

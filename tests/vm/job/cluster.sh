@@ -30,16 +30,14 @@ bulkhead token create b >/tmp/token
 check "the second joins it" on_b timeout 120 bulkhead join -f /tmp/token --ovs private --datapath system \
 	--listen 10.77.0.2:7443
 # The administrator's certificate, at the other node.
-sed -e 's/^server: .*/server: 10.77.0.2:7443/' -e 's/^serverName: .*/serverName: b/' $state/context.yaml >/root/b.yaml
+sed -e 's/^server: .*/server: 10.77.0.2:7443/' -e 's/^serverName: .*/serverName: b/' "$state"/context.yaml >/root/b.yaml
 at_b() { timeout 60 bulkhead --context /root/b.yaml "$@"; }
 check "SELinux enforces" equal enforce "$(cat /sys/fs/selinux/enforce)" 1
 check "both are nodes" equal nodes "$(bulkhead get nodes --no-headers | awk '{print $1}' | xargs)" "a b"
 check "the relay of the second runs as Open vSwitch does" sh -c \
 	"ps -eo label,args | grep 'relay:Bulkhead' | grep -v grep | grep -q bulkhead_ovs_t"
-for file in /root/busybox.tar; do
-	check "import at a" timeout 60 bulkhead image import $file
-	check "import at b" at_b image import $file
-done
+check "import at a" timeout 60 bulkhead image import /root/busybox.tar
+check "import at b" at_b image import /root/busybox.tar
 check "project red" bulkhead create project red
 check "project blue" bulkhead create project blue
 check "b knows them" eventually 10 at_b get projects red blue
