@@ -7,7 +7,7 @@
 
 #include "netplugin/trace_text.h"
 
-#define TRACE_PACKET_SIZE 768
+#define TRACE_PACKET_SIZE 1024
 #define TRACE_SOURCE_PORT 40000 /* of TCP and UDP */
 
 struct trace_packet {

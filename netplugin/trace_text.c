@@ -89,7 +89,7 @@ static bool take_number(struct piece *p, uint64_t most, uint64_t *ret)
 		int c = tolower((unsigned char)p->at[i]);
 		unsigned digit = (unsigned)(isdigit(c) ? c - '0' : c - 'a' + 10);
 
-		if (n > (most - digit) / (hex ? 16 : 10))
+		if (digit > most || n > (most - digit) / (hex ? 16 : 10))
 			return false;
 		n = n * (hex ? 16 : 10) + digit;
 	}

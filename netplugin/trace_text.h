@@ -17,7 +17,7 @@
 #define TRACE_TEXT_MAX    (256 * 1024) /* bytes */
 #define TRACE_STEPS_MAX   64           /* a packet of ours meets about ten */
 #define TRACE_ACTIONS_MAX 32           /* of one step */
-#define TRACE_REGS        8
+#define TRACE_REGS        16
 
 enum trace_end {
 	TRACE_DROPPED,

@@ -150,6 +150,26 @@ static void a_table_without_a_flow(void **state)
 	trace_text_free(trace);
 }
 
+/* The last register counts, and a number past it or too large for one is passed over. */
+static void registers(void **state)
+{
+	static const char text[] =
+		"Flow: ip\n 0. priority 0\n    drop\n"
+		"Final flow: ip,reg0=0x7,reg15=0xffffffff,reg16=0x1,reg8=0x100000000,"
+		"reg9=9,xreg1=0x5,reg=1,reg3\nDatapath actions: drop\n";
+	struct trace_text *trace;
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(trace_text_parse(text, sizeof(text) - 1, &trace, &err), 0);
+	for (size_t i = 0; i < TRACE_REGS; i++)
+		assert_int_equal(trace->regs[i], i == 0    ? 7
+						 : i == 9  ? 9
+						 : i == 15 ? UINT32_MAX
+							   : 0);
+	trace_text_free(trace);
+}
+
 static void not_a_trace(void **state)
 {
 	static const char cut[] = "Flow: arp\n 0. priority 0, cookie 0x1\n    drop\n";
@@ -215,6 +235,7 @@ int main(void)
 		cmocka_unit_test(what_a_packet_comes_to),
 		cmocka_unit_test(conntrack_takes_it),
 		cmocka_unit_test(a_table_without_a_flow),
+		cmocka_unit_test(registers),
 		cmocka_unit_test(not_a_trace),
 		cmocka_unit_test(limits),
 	};
