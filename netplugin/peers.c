@@ -32,6 +32,11 @@ const struct flow_peer *peers_find(const struct peers *peers, uint32_t address)
 	return NULL;
 }
 
+const struct flow_peer *peers_at(const struct peers *peers, size_t i)
+{
+	return i < peers->len ? &peers->list[i] : NULL;
+}
+
 static bool overlap(const struct ipnet *a, const struct ipnet *b)
 {
 	return ipnet_contains(a, b->address) || ipnet_contains(b, a->address);

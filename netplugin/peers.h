@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "bulkhead/v1/ipc.pb-c.h"
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/error.h"
@@ -26,6 +27,9 @@ bool peers_known(const struct peers *peers);
 
 /* The node whose subnet has 'address', NULL when none does. Borrowed until the next peers_set(). */
 const struct flow_peer *peers_find(const struct peers *peers, uint32_t address);
+
+/* The i-th, NULL past the last. Borrowed as above. */
+const struct flow_peer *peers_at(const struct peers *peers, size_t i);
 
 /*
  * Replaces all of them; the flows that differ go out with the next bundle. Errors: ERR_INVALID

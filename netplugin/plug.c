@@ -491,6 +491,14 @@ static int on_trace(
 	return 0;
 }
 
+static int on_check(
+	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
+{
+	(void)err;
+	tracer_check(netd, (const Bulkhead__V1__NetCheck *)base, frame->serial);
+	return 0;
+}
+
 /* ---- frames and state ---------------------------------------------------------------------- */
 
 static const struct {
@@ -505,6 +513,7 @@ static const struct {
 	{ IPC_NET_CNI, on_cni },
 	{ IPC_NET_PEERS, on_peers },
 	{ IPC_NET_TRACE, on_trace },
+	{ IPC_NET_CHECK, on_check },
 	{ IPC_NET_POLICIES, on_policies },
 	{ IPC_NET_LIMIT, limits_told },
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jsonrpc.h"
+#include "netplugin/check.h"
 #include "netplugin/endpoint.h"
 #include "netplugin/peers.h"
 #include "netplugin/trace.h"
@@ -28,6 +29,7 @@ struct job {
 	uint16_t port;
 	enum trace_leg_id leg; /* that is being asked */
 	struct trace_found found;
+	struct check *check; /* NULL: one question */
 };
 
 struct tracer {
@@ -45,12 +47,19 @@ struct tracer *tracer_new(void)
 	return tracer;
 }
 
-static void job_free(struct job *job)
+static void forget_legs(struct job *job)
 {
 	for (size_t i = 0; i < LEGS; i++) {
 		for (size_t j = 0; j < job->found.legs[i].parts_len; j++)
 			trace_text_free(job->found.legs[i].parts[j]);
+		job->found.legs[i].parts_len = 0;
 	}
+}
+
+static void job_free(struct job *job)
+{
+	forget_legs(job);
+	check_free(job->check);
 	free(job);
 }
 
@@ -69,26 +78,16 @@ static void end(struct netd *netd, const struct error *err)
 	struct job *job = CONTAINER_OF(ovs_list_pop_front(&tracer->jobs), struct job, node);
 
 	tracer->jobs_len--;
-	trace_answer(netd, job->serial, &job->found, err);
+	if (job->check)
+		check_answer(netd, job->serial, job->check, err);
+	else
+		trace_answer(netd, job->serial, &job->found, err);
 	job_free(job);
 	if (err->code != ERR_NONE || !tracer->jobs_len)
 		hang_up(tracer);
 }
 
 /* ---- who ----------------------------------------------------------------------------------- */
-
-static void who_is(struct trace_who *ret, const struct endpoint *endpoint)
-{
-	const struct port_record *record = &endpoint->record;
-
-	ret->place = BULKHEAD__V1__NET_PLACE__NET_HERE;
-	ret->address = record->address;
-	ret->vnid = record->vnid;
-	ret->ofport = (uint32_t)record->ofport;
-	snprintf(ret->project, sizeof(ret->project), "%s", record->project);
-	snprintf(ret->pod, sizeof(ret->pod), "%s", record->pod);
-	snprintf(ret->port, sizeof(ret->port), "%s", record->name);
-}
 
 static int find_pod(const struct netd *netd, const Bulkhead__V1__NetTraceEnd *end_asked,
 	struct trace_who *ret, struct error *err)
@@ -104,7 +103,7 @@ static int find_pod(const struct netd *netd, const Bulkhead__V1__NetTraceEnd *en
 			return error_set(err, ERR_UNAVAILABLE, 0,
 				"pod \"%s\" of project \"%s\" has no port at the moment",
 				end_asked->pod, end_asked->project);
-		who_is(ret, endpoint);
+		trace_who_is(ret, endpoint);
 		return 0;
 	}
 	return error_set(err, ERR_NOT_FOUND, 0,
@@ -124,7 +123,7 @@ static void find_address(const struct netd *netd, uint32_t address, struct trace
 	{
 		if (endpoint->record.address == address &&
 			endpoint->direction == ENDPOINT_SETTLED) {
-			who_is(ret, endpoint);
+			trace_who_is(ret, endpoint);
 			return;
 		}
 	}
@@ -239,8 +238,9 @@ static bool next_leg(struct job *job)
 		job->leg = LEG_THERE;
 		return true;
 	}
-	if (job->leg == LEG_THERE && trace_verdict(leg, &found->destination) ==
-					     BULKHEAD__V1__NET_VERDICT__NET_DELIVERED) {
+	if (!job->check && job->leg == LEG_THERE &&
+		trace_verdict(leg, &found->destination) ==
+			BULKHEAD__V1__NET_VERDICT__NET_DELIVERED) {
 		job->leg = LEG_BACK;
 		return true;
 	}
@@ -299,6 +299,23 @@ static int take(struct job *job, const struct jsonrpc_msg *message, struct error
 	return 0;
 }
 
+/* One pair of a check is done: others' questions come between it and the next. 1: it was the last.
+ */
+static int next_pair(struct netd *netd, struct job *job)
+{
+	struct tracer *tracer = netd->tracer;
+
+	check_take(netd, job->check, &job->found);
+	forget_legs(job);
+	if (!check_next(job->check, &job->found))
+		return 1;
+	job->leg = LEG_THERE;
+	ovs_list_remove(&job->node);
+	ovs_list_push_back(&tracer->jobs, &job->node);
+	poll_immediate_wake();
+	return 0;
+}
+
 /* 1: the job is done, 0: not yet, -1: it failed. */
 static int job_run(struct netd *netd, struct job *job, struct error *err)
 {
@@ -326,7 +343,9 @@ static int job_run(struct netd *netd, struct job *job, struct error *err)
 	jsonrpc_msg_destroy(message);
 	if (r < 0)
 		return -1;
-	return next_leg(job) ? job_run(netd, job, err) : 1;
+	if (next_leg(job))
+		return job_run(netd, job, err);
+	return job->check ? next_pair(netd, job) : 1;
 }
 
 void tracer_run(struct netd *netd)
@@ -357,18 +376,25 @@ void tracer_wait(const struct netd *netd)
 	}
 }
 
-/* ---- NET_TRACE ----------------------------------------------------------------------------- */
+/* ---- NET_TRACE, NET_CHECK ------------------------------------------------------------------- */
 
-static int begin(struct netd *netd, struct job *job, const Bulkhead__V1__NetTrace *message,
-	struct error *err)
+static int check_room(const struct netd *netd, const char *control, struct error *err)
 {
 	if (netd->tracer->jobs_len == TRACES_MAX)
 		return error_set(err, ERR_EXHAUSTED, 0,
 			"%d questions wait for the switch: try again", TRACES_MAX);
 	if (!netd->adopted)
 		return error_set(err, ERR_UNAVAILABLE, 0, "which ports there are is not known yet");
-	if (strlen(message->control) >= CONTROL_SIZE)
+	if (strlen(control) >= CONTROL_SIZE)
 		return error_set(err, ERR_INVALID, 0, "control: is too long");
+	return 0;
+}
+
+static int begin(struct netd *netd, struct job *job, const Bulkhead__V1__NetTrace *message,
+	struct error *err)
+{
+	if (check_room(netd, message->control, err) < 0)
+		return -1;
 	if (message->protocol != IPPROTO_ICMP && message->protocol != IPPROTO_TCP &&
 		message->protocol != IPPROTO_UDP)
 		return error_set(err, ERR_INVALID, 0, "protocol: %u is not ICMP, TCP or UDP",
@@ -382,6 +408,14 @@ static int begin(struct netd *netd, struct job *job, const Bulkhead__V1__NetTrac
 	return check_ends(&job->found, err);
 }
 
+static void add_job(struct netd *netd, struct job *job, const char *control, long long msec)
+{
+	snprintf(job->control, sizeof(job->control), "%s", control);
+	job->deadline = time_msec() + msec;
+	ovs_list_push_back(&netd->tracer->jobs, &job->node);
+	netd->tracer->jobs_len++;
+}
+
 void tracer_ask(struct netd *netd, const Bulkhead__V1__NetTrace *message, uint32_t serial)
 {
 	struct job *job = xzalloc(sizeof(*job));
@@ -393,13 +427,27 @@ void tracer_ask(struct netd *netd, const Bulkhead__V1__NetTrace *message, uint32
 		job_free(job);
 		return;
 	}
-	snprintf(job->control, sizeof(job->control), "%s", message->control);
 	job->protocol = (uint8_t)message->protocol;
 	job->port = (uint16_t)message->port;
-	job->deadline = time_msec() + TRACE_DEADLINE_MSEC;
 	/* Who is on another node asks there for an address. */
 	job->leg =
 		job->found.source.place == BULKHEAD__V1__NET_PLACE__NET_PEER ? LEG_THERE : LEG_ARP;
-	ovs_list_push_back(&netd->tracer->jobs, &job->node);
-	netd->tracer->jobs_len++;
+	add_job(netd, job, message->control, TRACE_DEADLINE_MSEC);
+}
+
+void tracer_check(struct netd *netd, const Bulkhead__V1__NetCheck *message, uint32_t serial)
+{
+	struct job *job = xzalloc(sizeof(*job));
+	struct error err = { 0 };
+
+	job->serial = serial;
+	job->protocol = IPPROTO_ICMP;
+	job->leg = LEG_THERE;
+	job->check = check_new(netd);
+	if (check_room(netd, message->control, &err) < 0 || !check_next(job->check, &job->found)) {
+		check_answer(netd, serial, job->check, &err);
+		job_free(job);
+		return;
+	}
+	add_job(netd, job, message->control, CHECK_DEADLINE_MSEC);
 }

@@ -27,6 +27,9 @@ struct tracer *tracer_new(void);
 /* Answers NET_TRACE, at once or later. */
 void tracer_ask(struct netd *netd, const Bulkhead__V1__NetTrace *message, uint32_t serial);
 
+/* Answers NET_CHECK, at once or later (check.h). */
+void tracer_check(struct netd *netd, const Bulkhead__V1__NetCheck *message, uint32_t serial);
+
 /* Round of the loop. */
 void tracer_run(struct netd *netd);
 void tracer_wait(const struct netd *netd);

@@ -13,14 +13,6 @@
 
 #define OWNER_SIZE (PROJECT_NAME_MAX + POD_NAME_MAX + 32)
 
-/* Texts that the message borrows. */
-struct texts {
-	char source[IPNET_TEXT_SIZE];
-	char source_node[IPNET_TEXT_SIZE];
-	char destination[IPNET_TEXT_SIZE];
-	char destination_node[IPNET_TEXT_SIZE];
-};
-
 static char *borrow(const char *text)
 {
 	return (char *)(uintptr_t)text;
@@ -95,7 +87,7 @@ static char *owner_of(const struct netd *netd, uint64_t cookie)
 	}
 }
 
-static void fill_step(
+void trace_fill_step(
 	const struct netd *netd, Bulkhead__V1__NetTraceStep *ret, const struct trace_step *step)
 {
 	bulkhead__v1__net_trace_step__init(ret);
@@ -110,14 +102,16 @@ static void fill_step(
 	ret->missed = step->missed;
 }
 
-/* The one that gave the verdict: table 80's where it let the packet pass, else the last. */
-static uint32_t deciding(const Bulkhead__V1__NetTraceLeg *leg)
+/* Table 80 where the packet met it, for what is behind only delivers. */
+const struct trace_step *trace_decider(const struct trace_leg *leg)
 {
-	for (size_t i = leg->n_steps; i > 0; i--) {
-		if (leg->steps[i - 1]->table == 80)
-			return (uint32_t)(i - 1);
+	const struct trace_text *last = last_part(leg);
+
+	for (size_t i = last ? last->steps_len : 0; i > 0; i--) {
+		if (last->steps[i - 1].table == 80)
+			return &last->steps[i - 1];
 	}
-	return leg->n_steps ? (uint32_t)leg->n_steps - 1 : 0;
+	return last ? &last->steps[last->steps_len - 1] : NULL;
 }
 
 static void fill_leg(const struct netd *netd, Bulkhead__V1__NetTraceLeg *ret,
@@ -136,12 +130,13 @@ static void fill_leg(const struct netd *netd, Bulkhead__V1__NetTraceLeg *ret,
 	ret->steps = xcalloc(n, sizeof(Bulkhead__V1__NetTraceStep *));
 	for (size_t i = 0; i < leg->parts_len; i++) {
 		for (size_t j = 0; j < leg->parts[i]->steps_len; j++) {
+			if (&leg->parts[i]->steps[j] == trace_decider(leg))
+				ret->deciding = (uint32_t)ret->n_steps;
 			ret->steps[ret->n_steps] = &steps[ret->n_steps];
-			fill_step(netd, &steps[ret->n_steps++], &leg->parts[i]->steps[j]);
+			trace_fill_step(netd, &steps[ret->n_steps++], &leg->parts[i]->steps[j]);
 		}
 	}
 	ret->verdict = trace_verdict(leg, to);
-	ret->deciding = deciding(ret);
 	ret->datapath = last_part(leg)->datapath;
 	ret->tracked = leg->parts_len > 1;
 }
@@ -157,20 +152,35 @@ static void leg_done(Bulkhead__V1__NetTraceLeg *leg)
 
 /* ---- the message --------------------------------------------------------------------------- */
 
-static void fill_end(Bulkhead__V1__NetTraceEnd *ret, const struct trace_who *who, char *address,
-	char *node_address)
+void trace_who_is(struct trace_who *ret, const struct endpoint *endpoint)
+{
+	const struct port_record *record = &endpoint->record;
+
+	*ret = (struct trace_who){
+		.place = BULKHEAD__V1__NET_PLACE__NET_HERE,
+		.address = record->address,
+		.vnid = record->vnid,
+		.ofport = (uint32_t)record->ofport,
+	};
+	snprintf(ret->project, sizeof(ret->project), "%s", record->project);
+	snprintf(ret->pod, sizeof(ret->pod), "%s", record->pod);
+	snprintf(ret->port, sizeof(ret->port), "%s", record->name);
+}
+
+void trace_fill_end(
+	Bulkhead__V1__NetTraceEnd *ret, const struct trace_who *who, struct trace_end_text *text)
 {
 	bulkhead__v1__net_trace_end__init(ret);
-	address_format(who->address, address);
+	address_format(who->address, text->address);
 	ret->place = who->place;
 	ret->project = borrow(who->project);
 	ret->pod = borrow(who->pod);
-	ret->address = address;
+	ret->address = text->address;
 	ret->vnid = who->vnid;
 	ret->port = borrow(who->port);
 	if (who->place == BULKHEAD__V1__NET_PLACE__NET_PEER) {
-		address_format(who->node_address, node_address);
-		ret->node_address = node_address;
+		address_format(who->node_address, text->node_address);
+		ret->node_address = text->node_address;
 	}
 }
 
@@ -190,7 +200,7 @@ void trace_answer(struct netd *netd, uint32_t serial, const struct trace_found *
 	Bulkhead__V1__NetTraceEnd source, destination;
 	Bulkhead__V1__NetTraceLeg legs[LEGS];
 	Bulkhead__V1__Error error;
-	struct texts texts;
+	struct trace_end_text source_text, destination_text;
 
 	if (err->code != ERR_NONE) {
 		ipc_error_pack(err, &error);
@@ -198,8 +208,8 @@ void trace_answer(struct netd *netd, uint32_t serial, const struct trace_found *
 		tell(netd, serial, &message);
 		return;
 	}
-	fill_end(&source, &found->source, texts.source, texts.source_node);
-	fill_end(&destination, &found->destination, texts.destination, texts.destination_node);
+	trace_fill_end(&source, &found->source, &source_text);
+	trace_fill_end(&destination, &found->destination, &destination_text);
 	for (size_t i = 0; i < LEGS; i++)
 		fill_leg(netd, &legs[i], &found->legs[i],
 			i == LEG_BACK ? &found->source : &found->destination);

@@ -36,6 +36,26 @@ struct trace_found {
 	struct trace_leg legs[LEGS];
 };
 
+/* What an endpoint's record says of it. */
+struct endpoint;
+void trace_who_is(struct trace_who *ret, const struct endpoint *endpoint);
+
+/* The step that decided, the last of a leg that is not delivered. NULL: nothing was asked. */
+const struct trace_step *trace_decider(const struct trace_leg *leg);
+
+/*
+ * As messages. They borrow from 'who' and 'step', and from the texts; the owner is for the caller
+ * to free.
+ */
+struct trace_end_text {
+	char address[IPNET_TEXT_SIZE];
+	char node_address[IPNET_TEXT_SIZE];
+};
+void trace_fill_end(
+	Bulkhead__V1__NetTraceEnd *ret, const struct trace_who *who, struct trace_end_text *text);
+void trace_fill_step(
+	const struct netd *netd, Bulkhead__V1__NetTraceStep *ret, const struct trace_step *step);
+
 /* What became of a leg; 'to' is where it should go. */
 Bulkhead__V1__NetVerdict trace_verdict(const struct trace_leg *leg, const struct trace_who *to);
 

@@ -1,4 +1,4 @@
-/* TraceNetwork: what the switch does with a packet, as far as the caller may know. */
+/* TraceNetwork, CheckNetwork: what the switch does with packets, as far as the caller may know. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -310,6 +310,92 @@ void method_trace_network(struct agent *agent, struct call *call)
 		fill_destination(call, &destination, &err) < 0 ||
 		ovs_switch_control(agent->config, control, &err) < 0 ||
 		netd_trace(agent->netd, &trace, on_traced, call, &err) < 0)
+		call_fail(call, &err);
+	else
+		call->gone = on_gone;
+}
+
+/* ---- CheckNetwork -------------------------------------------------------------------------- */
+
+/* One difference with what it is made of. */
+struct difference {
+	Bulkhead__V1__NetworkDifference message;
+	Bulkhead__V1__NetworkEnd source;
+	Bulkhead__V1__NetworkEnd destination;
+	Bulkhead__V1__NetworkStep step;
+	char cookie[24];
+};
+
+static void fill_difference(const struct agent *agent, struct difference *ret,
+	const Bulkhead__V1__NetDifference *difference)
+{
+	bulkhead__v1__network_difference__init(&ret->message);
+	fill_end(agent, &ret->source, difference->source);
+	fill_end(agent, &ret->destination, difference->destination);
+	fill_step(&ret->step, difference->step, ret->cookie);
+	ret->message.source = &ret->source;
+	ret->message.destination = &ret->destination;
+	ret->message.expected = difference->expected;
+	ret->message.verdict = (char *)(uintptr_t)trace_verdict_name(difference->verdict);
+	ret->message.step = &ret->step;
+}
+
+static void fill_checked(const struct agent *agent, Bulkhead__V1__CheckNetworkResponse *ret,
+	const Bulkhead__V1__NetChecked *checked)
+{
+	ret->node = agent->config->node_name;
+	ret->good = checked->differing == 0 && !checked->not_ready[0];
+	ret->pods = checked->pods;
+	ret->pairs = checked->pairs;
+	ret->measured = checked->measured;
+	ret->together = checked->together;
+	ret->apart = checked->apart;
+	ret->policed = checked->policed;
+	ret->changed = checked->changed;
+	ret->differing = checked->differing;
+	ret->nodes = checked->nodes;
+	ret->flows_mended = checked->flows_mended;
+	ret->not_ready = checked->not_ready;
+}
+
+static void on_checked(void *user, const Bulkhead__V1__NetChecked *checked, const struct error *err)
+{
+	struct call *call = user;
+	Bulkhead__V1__CheckNetworkResponse response = BULKHEAD__V1__CHECK_NETWORK_RESPONSE__INIT;
+	cleanup_free struct difference *rows = NULL;
+	cleanup_free Bulkhead__V1__NetworkDifference **list = NULL;
+	struct error failure = { 0 };
+
+	if (err) {
+		call_fail(call, err);
+		return;
+	}
+	rows = calloc(checked->n_differences + 1, sizeof(*rows));
+	list = calloc(checked->n_differences + 1, sizeof(Bulkhead__V1__NetworkDifference *));
+	if (!rows || !list) {
+		error_set(&failure, ERR_EXHAUSTED, ENOMEM, "no memory for a list");
+		call_fail(call, &failure);
+		return;
+	}
+	for (size_t i = 0; i < checked->n_differences; i++) {
+		fill_difference(call->agent, &rows[i], checked->differences[i]);
+		list[i] = &rows[i].message;
+	}
+	fill_checked(call->agent, &response, checked);
+	response.differences = list;
+	response.n_differences = checked->n_differences;
+	call_reply(call, &response.base, true);
+}
+
+void method_check_network(struct agent *agent, struct call *call)
+{
+	Bulkhead__V1__NetCheck check = BULKHEAD__V1__NET_CHECK__INIT;
+	char control[OVS_CONTROL_SIZE];
+	struct error err = { 0 };
+
+	check.control = control;
+	if (ovs_switch_control(agent->config, control, &err) < 0 ||
+		netd_check(agent->netd, &check, on_checked, call, &err) < 0)
 		call_fail(call, &err);
 	else
 		call->gone = on_gone;

@@ -306,6 +306,9 @@ static int on_frame(
 	if (frame->type == IPC_NET_TRACED)
 		return netd_trace_answered(
 			&netd->traces, frame, (const Bulkhead__V1__NetTraced *)message, err);
+	if (frame->type == IPC_NET_CHECKED)
+		return netd_check_answered(
+			&netd->traces, frame, (const Bulkhead__V1__NetChecked *)message, err);
 	if (frame->type == IPC_NET_POLICIES_SET) {
 		net_policies_answered(&netd->policies, frame->reply_to,
 			(const Bulkhead__V1__NetPoliciesSet *)message);
@@ -509,6 +512,12 @@ int netd_trace(struct netd *netd, const Bulkhead__V1__NetTrace *trace, netd_trac
 	void *user, struct error *err)
 {
 	return netd_trace_ask(&netd->traces, netd->daemon, trace, done, user, err);
+}
+
+int netd_check(struct netd *netd, const Bulkhead__V1__NetCheck *check, netd_checked_fn done,
+	void *user, struct error *err)
+{
+	return netd_check_ask(&netd->traces, netd->daemon, check, done, user, err);
 }
 
 const char *netd_away(const struct netd *netd)

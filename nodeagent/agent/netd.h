@@ -63,5 +63,7 @@ void netd_forget(struct netd *netd, const void *user);
 /* Asks what becomes of a packet; 'done' comes once, and not after netd_forget(). */
 int netd_trace(struct netd *netd, const Bulkhead__V1__NetTrace *trace, netd_traced_fn done,
 	void *user, struct error *err);
+int netd_check(struct netd *netd, const Bulkhead__V1__NetCheck *check, netd_checked_fn done,
+	void *user, struct error *err);
 
 #endif

@@ -84,6 +84,8 @@ static const struct command commands[] = {
 	{ "network", "trace", ctl_network_trace, 4, 4, SELECT | ARG(OUTPUT),
 		"network trace [PROJECT/]POD [PROJECT/]POD|ADDRESS[:PORT[/udp]] [-o json|yaml]",
 		"each step of the switch with a packet" },
+	{ "network", "check", ctl_network_check, 2, 2, ARG(OUTPUT), "network check [-o json|yaml]",
+		"whether the switch lets pass what projects' networks say, and nothing else" },
 	{ "profile", "record", ctl_profile, 3, 3, SELECT | ARG(CONTAINER) | ARG(DURATION),
 		"profile record POD [-c NAME] [--duration TIME]",
 		"the least seccomp profile for what a recorded pod did" },

@@ -1,4 +1,4 @@
-/* network why, network trace: what the node's switch does with a packet. */
+/* network why, trace, check: what the node's switch does with packets. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +66,14 @@ static int parse_end(const char *word, struct end *ret, struct error *err)
 		return error_set(err, ERR_INVALID, 0,
 			"'%s' is not [PROJECT/]POD or an address, with :PORT or :PORT/udp", word);
 	return 0;
+}
+
+static int check_output(const struct args *args, struct error *err)
+{
+	if (!args->output || get_wants(args, "json") || get_wants(args, "yaml"))
+		return 0;
+	return error_set(err, ERR_INVALID, 0, "-o: network %s knows json and yaml, not '%s'",
+		args->words[1], args->output);
 }
 
 static int ask(struct ctl *ctl, ProtobufCMessage **ret, struct error *err)
@@ -235,4 +243,61 @@ int ctl_network_trace(struct ctl *ctl, struct error *err)
 	print_leg("the packet", r->there);
 	print_leg("the answer", r->back);
 	return CTL_OK;
+}
+
+/* ---- check --------------------------------------------------------------------------------- */
+
+static void print_difference(const Bulkhead__V1__NetworkDifference *d)
+{
+	const Bulkhead__V1__NetworkStep *step = d->step;
+
+	fputs("  ", stdout);
+	print_end(d->source);
+	fputs(" -> ", stdout);
+	print_end(d->destination);
+	printf(": %s, should %s", d->verdict, d->expected ? "arrive" : "not arrive");
+	printf("; table %u (", step->table);
+	print_escaped(stdout, step->table_name);
+	printf("), cookie %s, of ", step->cookie);
+	print_escaped(stdout, step->owner);
+	putchar('\n');
+}
+
+static void print_check(const Bulkhead__V1__CheckNetworkResponse *r)
+{
+	printf("node %s: %u pods, %llu pairs, %u other nodes; asked the switch %u times\n", r->node,
+		r->pods, (unsigned long long)r->pairs, r->nodes, r->measured);
+	printf("  %u arrive, %u kept apart by project, %u by network policies", r->together,
+		r->apart, r->policed);
+	if (r->changed)
+		printf(", %u changed meanwhile", r->changed);
+	printf("\n  flows: %s", r->not_ready[0] ? "not in place: " : "in place");
+	print_escaped(stdout, r->not_ready);
+	printf(", %llu mended since the start\n", (unsigned long long)r->flows_mended);
+	if (r->differing)
+		printf("%u otherwise than it should be:\n", r->differing);
+	for (size_t i = 0; i < r->n_differences; i++)
+		print_difference(r->differences[i]);
+	if (r->differing > r->n_differences)
+		printf("  ... and %zu more\n", r->differing - r->n_differences);
+	if (r->good)
+		puts("all as it should be");
+}
+
+int ctl_network_check(struct ctl *ctl, struct error *err)
+{
+	Bulkhead__V1__CheckNetworkRequest request = BULKHEAD__V1__CHECK_NETWORK_REQUEST__INIT;
+	cleanup_message ProtobufCMessage *message = NULL;
+	const Bulkhead__V1__CheckNetworkResponse *r;
+
+	if (check_output(ctl->args, err) < 0 ||
+		ctl_call(ctl, "CheckNetwork", &request.base, &message, err) < 0)
+		return -1;
+	r = (Bulkhead__V1__CheckNetworkResponse *)message;
+	if (!ctl->args->output)
+		print_check(r);
+	else if (get_print_objects(ctl->args, (const ProtobufCMessage *const *)&message, 1, true,
+			 "NetworkCheck", err) < 0)
+		return -1;
+	return r->good ? CTL_OK : CTL_FAILED;
 }

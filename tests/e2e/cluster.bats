@@ -129,6 +129,14 @@ member_client() { # NODE ovsdb-client's words, as that node
 	[ "$status" = 1 ]
 	[[ $output == *"neither end is of this node"* ]]
 }
+@test "network check: each node's pods, and the ways to the others" {
+	local node
+	for node in a b; do
+		run on $node network check
+		[ "$status" = 0 ]
+		[[ $output == *", 2 other nodes;"* ]]
+	done
+}
 @test "another project: neither on the same node nor on different ones" {
 	apart f1-a f2-a
 	apart f1-a f2-b

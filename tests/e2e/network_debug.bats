@@ -115,6 +115,26 @@ agree() {
 	[[ $output == *"that is not Bulkhead's drops it (cookie 0x1234)"* ]]
 	eventually 10 why red/web red/api
 }
+@test "check: as it should be, and each pair that is not" {
+	run bh network check
+	[ "$status" = 0 ]
+	[[ ${lines[0]} == "node e2e: 4 pods, 12 pairs, 0 other nodes; asked the switch 12 times" ]]
+	[[ ${lines[1]} == *"8 arrive, 4 kept apart by project, 0 by network policies" ]]
+	[[ $output == *"all as it should be"* ]]
+	local i
+	for i in 1 2 3; do
+		ofctl add-flow "cookie=0x1234,table=80,priority=300,reg0=$(vnid red) actions=goto_table:81"
+		run bh network check
+		[ "$status" = 1 ] && break
+	done
+	[ "$status" = 1 ]
+	[[ $output == *"2 otherwise than it should be:"* ]]
+	[[ $output == *"red/web ("*") -> blue/web ("*"): delivered, should not arrive; table 80 (verdict), cookie 0x1234, of not Bulkhead's"* ]]
+	eventually 10 bh network check
+	run as_vic network check
+	[ "$status" = 1 ]
+	[[ $output == *"may not get nodes"* ]]
+}
 @test "through conntrack, too" {
 	local i
 	for i in 1 2 3; do
