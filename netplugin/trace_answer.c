@@ -35,6 +35,8 @@ Bulkhead__V1__NetVerdict trace_verdict(const struct trace_leg *leg, const struct
 	case TRACE_OUTPUT:
 		if (last->port == FLOW_TUNNEL_PORT)
 			return BULKHEAD__V1__NET_VERDICT__NET_TUNNELLED;
+		if (last->port == TRACE_LOCAL)
+			return BULKHEAD__V1__NET_VERDICT__NET_LEFT;
 		return to->place == BULKHEAD__V1__NET_PLACE__NET_HERE && to->ofport == last->port
 			       ? BULKHEAD__V1__NET_VERDICT__NET_DELIVERED
 			       : BULKHEAD__V1__NET_VERDICT__NET_ELSEWHERE;
@@ -82,6 +84,9 @@ static char *owner_of(const struct netd *netd, uint64_t cookie)
 		return xasprintf("node with subnet %s", text);
 	case FLOW_POLICY:
 		return xstrdup("network policies");
+	case FLOW_BANDWIDTH:
+		address_format(object, text);
+		return xasprintf("bandwidth of %s", text);
 	default:
 		return xasprintf("class %u object %u", flow_class, object);
 	}

@@ -219,6 +219,8 @@ static void read_meaning(struct trace_text *trace, struct piece p)
 
 	if (is(p, "IN_PORT")) {
 		went_to(trace, TRACE_BACK, 0);
+	} else if (is(p, "LOCAL")) {
+		went_to(trace, TRACE_OUTPUT, TRACE_LOCAL);
 	} else if (begins(p, "ct(")) {
 		read_conntrack(trace, p);
 	} else if (begins(p, "output:")) {

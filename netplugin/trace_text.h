@@ -17,6 +17,7 @@
 #define TRACE_TEXT_MAX    (256 * 1024) /* bytes */
 #define TRACE_STEPS_MAX   64           /* a packet of ours meets about ten */
 #define TRACE_ACTIONS_MAX 32           /* of one step */
+#define TRACE_LOCAL       0xfffffffeu  /* the bridge's own port: to the node, and out */
 #define TRACE_REGS        16
 
 enum trace_end {

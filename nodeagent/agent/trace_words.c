@@ -17,7 +17,7 @@ const char *trace_place_name(Bulkhead__V1__NetPlace place)
 const char *trace_verdict_name(Bulkhead__V1__NetVerdict verdict)
 {
 	static const char *const names[] = { "dropped", "delivered", "tunnelled", "answered",
-		"elsewhere" };
+		"elsewhere", "left" };
 
 	return (unsigned)verdict < ARRAY_LEN(names) ? names[verdict] : "unknown";
 }
@@ -154,9 +154,16 @@ static void to_node(const struct telling *t, const Bulkhead__V1__NetTraceStep *s
 
 static void outside(const struct telling *t, const Bulkhead__V1__NetTraceStep *step)
 {
+	reason(t,
+		step->match[0] ? "%s is of a block that no packet leaves the cluster for (%s)"
+			       : "%s lies outside the cluster's network, and nothing leads there",
+		t->destination->address, step->match);
+}
+
+static void firewall(const struct telling *t, const Bulkhead__V1__NetTraceStep *step)
+{
 	(void)step;
-	reason(t, "%s lies outside the cluster's network, and nothing leads there",
-		t->destination->address);
+	reason(t, "the egress firewall of project %s does not let it out", t->source_project);
 }
 
 static const struct {
@@ -173,6 +180,7 @@ static const struct {
 	{ 80, verdict },
 	{ 90, to_node },
 	{ 99, outside },
+	{ 100, firewall },
 };
 
 static bool is_foreign(const Bulkhead__V1__NetTraceStep *step)
@@ -279,6 +287,11 @@ void trace_words(struct trace_words *ret, const Bulkhead__V1__NetTraced *traced,
 		return;
 	case BULKHEAD__V1__NET_VERDICT__NET_TUNNELLED:
 		leaves(&t);
+		return;
+	case BULKHEAD__V1__NET_VERDICT__NET_LEFT:
+		ret->verdict = TRACE_LEAVES;
+		reason(&t,
+			"this node's gateway takes it out of the cluster; what is there decides");
 		return;
 	case BULKHEAD__V1__NET_VERDICT__NET_ELSEWHERE:
 	case BULKHEAD__V1__NET_VERDICT__NET_ANSWERED:

@@ -24,6 +24,8 @@ static const struct {
 	{ "set_field:0x1", "->reg6", "opens a connection that is to be remembered" },
 	{ "output:NXM_NX_REG2[]", "", "is delivered to that port" },
 	{ "output:", "", "leaves by port *" },
+	{ "LOCAL", "", "leaves by the node's gateway" },
+	{ "meter:", "", "is dropped above the rate of meter *" },
 	{ "IN_PORT", "", "is sent back to where it came from" },
 	{ "move:NXM_NX_REG0[]->NXM_NX_TUN_ID[0..31]", "",
 		"carries its network as the tunnel's key" },

@@ -78,8 +78,12 @@ agree() {
 	[ "$status" = 3 ]
 	[[ $output == *"no pod of this node has the address"* ]]
 	run why red/web 192.0.2.1:443
+	[ "$status" = 0 ]
+	[[ ${lines[0]} == *"192.0.2.1, tcp port 443: leaves" ]]
+	[[ $output == *"gateway takes it out of the cluster"* ]]
+	run why red/web 127.0.0.1
 	[ "$status" = 3 ]
-	[[ $output == *"192.0.2.1 lies outside the cluster's network"* ]]
+	[[ $output == *"of a block that no packet leaves the cluster for"* ]]
 	run why red/web "$(pod_ip red web | sed 's/\.[0-9]*$/.1/')"
 	[ "$status" = 3 ]
 }

@@ -103,6 +103,7 @@ static void what_a_packet_comes_to(void **state)
 		{ "unknown", "0 20 30 31 70", TRACE_DROPPED, 0 },
 		{ "forged", "0 20", TRACE_DROPPED, 0 },
 		{ "unknown-port", "0 20", TRACE_DROPPED, 0 },
+		{ "outside", "0 20 21 22 30 31 75 76 77 99 100 101", TRACE_OUTPUT, TRACE_LOCAL },
 		{ "remote", "0 20 30 31 75 76 77 90", TRACE_OUTPUT, 1 },
 		{ "tunnel", "0 10 30 31 70 75 76 77 80 81", TRACE_OUTPUT, 2 },
 		{ "arp-unanswered", "0 20 30 31 40", TRACE_DROPPED, 0 },

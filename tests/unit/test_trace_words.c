@@ -153,6 +153,7 @@ static void other_drops(void **state)
 		{ 90, "no node of the cluster has a subnet with 10.128.0.3", "" },
 		{ 99, "10.128.0.3 lies outside the cluster's network, and nothing leads there",
 			"" },
+		{ 100, "the egress firewall of project red does not let it out", "" },
 		{ 76, "table 76 (some table) drops it", "" },
 	};
 	struct scene s;
@@ -163,6 +164,12 @@ static void other_drops(void **state)
 		drop_at(&s, rows[i].table);
 		says(&s, "does not reach", rows[i].reason, rows[i].advice);
 	}
+	s.steps[1].table = 99;
+	s.steps[1].match = TEXT("ip,nw_dst=127.0.0.0/8");
+	says(&s, "does not reach",
+		"10.128.0.3 is of a block that no packet leaves the cluster for "
+		"(ip,nw_dst=127.0.0.0/8)",
+		"");
 	s.steps[1].table = 70;
 	s.destination.place = BULKHEAD__V1__NET_PLACE__NET_NOBODY;
 	says(&s, "does not reach", "no pod of this node has the address 10.128.0.3", "");
@@ -194,6 +201,9 @@ static void half_ways(void **state)
 		"the packet arrives, but the answer is dropped by table 80 (some table)", "");
 	s.there.verdict = BULKHEAD__V1__NET_VERDICT__NET_ELSEWHERE;
 	says(&s, "does not reach", "the switch sends it elsewhere than to 10.128.0.3", "");
+	s.there.verdict = BULKHEAD__V1__NET_VERDICT__NET_LEFT;
+	says(&s, "leaves", "this node's gateway takes it out of the cluster; what is there decides",
+		"");
 	s.there.verdict = (Bulkhead__V1__NetVerdict)99;
 	trace_words(&s.words, &s.traced, &s.facts);
 	assert_string_equal(s.words.verdict, "does not reach");
