@@ -15,7 +15,7 @@ demo="openvswitch-switch openvswitch-common busybox-static iproute2"
 lab="nftables"
 check="libcmocka-dev bats perl openssl iputils-ping python3-cryptography python3-grpcio
 	python3-grpc-tools tshark strace podman runc"
-quality="clang clang-format clang-tidy libclang-rt-dev gcovr codespell shellcheck mandoc crun bubblewrap"
+quality="clang clang-format clang-tidy libclang-rt-dev gcovr codespell shellcheck mandoc crun bubblewrap iperf3 ethtool"
 vm="qemu-system-x86 mmdebstrap e2fsprogs lz4 semodule-utils policycoreutils"
 
 case "${1:-}" in

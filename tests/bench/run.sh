@@ -63,5 +63,6 @@ bh create secret generic db -n red --from-literal=password=bench >/dev/null || f
 /usr/bin/python3 "$root/tests/bench/neighbour.py" "${ROUNDS:-3}" || fail "no neighbours"
 "$B/tests/bench/bench_net" "${NET_PODS:-250}" 2>/dev/null || fail "the network was not measured"
 "$B/tests/bench/bench_flows" 2>/dev/null || fail "the flows of a large cluster were not measured"
+"$root/tests/bench/throughput.sh" || fail "no throughput"
 printf '\nThe shim alone, without agent, network and secrets\n'
 "$B/tests/bench/bench_launch" "$node_dir/bundle" 50 "${CROWD:-1000}"
