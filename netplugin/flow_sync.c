@@ -54,7 +54,8 @@ struct flow_sync {
 	long long send_after; /* no bundle before this time */
 	ovs_be32 wait_xid;    /* of the flow dump, the barrier or the commit */
 	ovs_be32 meters_xid;  /* of the meter dump, which is asked for before */
-	uint32_t meters_max;  /* that the switch has */
+	bool meters_known;    /* the switch has said how many it has, now or earlier */
+	uint32_t meters_max;  /* that many */
 	bool meters_sent;     /* some are in flight, or are to go after the bundle */
 	uint32_t bundle_id;
 	uint64_t want_seq;    /* counts changes */
@@ -115,7 +116,7 @@ void flow_sync_want_meter(
 
 int flow_sync_meters_left(const struct flow_sync *sync, size_t more, struct error *err)
 {
-	if (more == 0)
+	if (more == 0 || !sync->meters_known)
 		return 0;
 	if (sync->meters_max == 0)
 		return error_set(err, ERR_UNSUPPORTED, 0,
@@ -364,6 +365,7 @@ static void on_meter_features(struct flow_sync *sync, const struct ofp_header *h
 	struct ofputil_meter_features features;
 
 	ofputil_decode_meter_features(header, &features);
+	sync->meters_known = true;
 	sync->meters_max = features.band_types & 1u << OFPMBT13_DROP ? features.max_meters : 0;
 }
 
@@ -421,7 +423,6 @@ static void connect_again(struct flow_sync *sync)
 		sync->phase = PHASE_DOWN;
 		flow_set_forget(sync->set);
 		meter_set_forget(sync->meters);
-		sync->meters_max = 0;
 		sync->done_seq = 0;
 		sync->refused_seq = 0;
 		sync->retry_at = 0;

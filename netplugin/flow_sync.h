@@ -36,8 +36,10 @@ int flow_sync_want(struct flow_sync *sync, uint64_t cookie, const struct flow_li
 void flow_sync_want_meter(
 	struct flow_sync *sync, uint32_t id, const struct meter *meter, uint64_t *ret_seq);
 
-/* Whether the switch has meters at all, and 'more' beyond those wanted. ERR_UNSUPPORTED,
- * ERR_EXHAUSTED. */
+/*
+ * Whether the switch has meters at all, and 'more' beyond those wanted; before it has said so that
+ * is for it to refuse. ERR_UNSUPPORTED, ERR_EXHAUSTED.
+ */
 int flow_sync_meters_left(const struct flow_sync *sync, size_t more, struct error *err);
 
 enum flow_state {

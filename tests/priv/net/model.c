@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "netplugin/bandwidth.h"
 #include "netplugin/flows.h"
 #include "netplugin/names.h"
 
@@ -49,6 +50,16 @@ void model_peer_address(const struct model_peer *peer, char text[32])
 
 /* ---- flows --------------------------------------------------------------------------------- */
 
+static uint32_t host_of(const struct model_pod *pod)
+{
+	return pod->pod.address & 31;
+}
+
+static struct port_bandwidth bandwidth_of(const struct model *model, const struct model_pod *pod)
+{
+	return (struct port_bandwidth){ pod->limits, model->limits[pod->project], pod->project };
+}
+
 static void add_pods(const struct model *model, struct flow_list *list, struct error *err)
 {
 	for (size_t i = 0; i < MODEL_PODS; i++) {
@@ -58,11 +69,13 @@ static void add_pods(const struct model *model, struct flow_list *list, struct e
 			.vnid = model_vnid(model, pod),
 			.ofport = pod->pod.ofport,
 		};
+		const struct port_bandwidth bandwidth = bandwidth_of(model, pod);
 		size_t before = 0;
 
 		if (!pod->alive)
 			continue;
 		must(flows_pod(&port, list, err) == 0);
+		must(flows_bandwidth(&port, host_of(pod), &bandwidth, list, err) == 0);
 		while (before < i && (!model->pods[before].alive ||
 					     model_vnid(model, &model->pods[before]) != port.vnid))
 			before++;
@@ -124,6 +137,61 @@ static char *flows_differ(const struct model *model)
 	return NULL;
 }
 
+/* ---- meters -------------------------------------------------------------------------------- */
+
+static void write_meter(FILE *file, uint32_t id, uint64_t rate)
+{
+	struct meter meter = bandwidth_meter(rate);
+
+	if (rate)
+		fprintf(file, "meter=%u rate=%u burst_size=%u\n", id, meter.rate, meter.burst);
+}
+
+static bool has_pods(const struct model *model, unsigned project)
+{
+	for (size_t i = 0; i < MODEL_PODS; i++) {
+		if (model->pods[i].alive && model->pods[i].project == project)
+			return true;
+	}
+	return false;
+}
+
+/* As flows_differ(). */
+static char *meters_differ(const struct model *model)
+{
+	const char *dir = model->lab->dir;
+	char path[96];
+	char *text;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/expected", dir);
+	file = fopen(path, "we");
+	must(file);
+	for (enum bandwidth_direction d = 0; d < BANDWIDTH_DIRECTIONS; d++) {
+		for (size_t i = 0; i < MODEL_PODS; i++) {
+			const struct model_pod *pod = &model->pods[i];
+
+			if (pod->alive)
+				write_meter(file, bandwidth_pod_meter(host_of(pod), d),
+					pod->limits.rate[d]);
+		}
+		for (unsigned i = 0; i < MODEL_PROJECTS; i++) {
+			if (has_pods(model, i))
+				write_meter(file, bandwidth_project_meter(i, d),
+					model->limits[i].rate[d]);
+		}
+	}
+	must(fclose(file) == 0);
+	text = lab_run("sort -o %s %s; ovs-ofctl -O OpenFlow15 dump-meters unix:%s/br0.mgmt | "
+		       "awk '/^meter=/ { id = $1 } /type=drop/ { print id, $2, $3 }' | sort | "
+		       "diff %s -; true",
+		path, path, dir, path);
+	if (text[0])
+		return text;
+	free(text);
+	return NULL;
+}
+
 /* ---- rows and links ------------------------------------------------------------------------ */
 
 static size_t count_alive(const struct model *model)
@@ -135,35 +203,62 @@ static size_t count_alive(const struct model *model)
 	return n;
 }
 
+/* One limit's key and value, or nothing. */
+static void write_limit(FILE *row, const char *key, uint64_t rate)
+{
+	if (rate)
+		fprintf(row, "bulkhead-%s-bandwidth=%llu ", key, (unsigned long long)rate);
+}
+
+/* As ovs-vsctl prints it, between the ends of two lines. */
+static char *expected_row(const struct model *model, const struct model_pod *pod)
+{
+	const struct bandwidth *project = &model->limits[pod->project];
+	char address[IPNET_TEXT_SIZE], mac_text[MAC_TEXT_SIZE];
+	uint8_t mac[6];
+	char *text;
+	size_t size;
+	FILE *row = open_memstream(&text, &size);
+
+	must(row);
+	address_format(pod->pod.address, address);
+	mac_of_address(pod->pod.address, mac);
+	mac_format(mac, mac_text);
+	fputc('\n', row);
+	write_limit(row, "egress", pod->limits.rate[BANDWIDTH_EGRESS]);
+	write_limit(row, "ingress", pod->limits.rate[BANDWIDTH_INGRESS]);
+	fprintf(row,
+		"bulkhead-ip=%s bulkhead-mac=%s bulkhead-pod=web bulkhead-pod-uid=%s "
+		"bulkhead-project=p%u ",
+		address, mac_text, pod->pod.uid, pod->project);
+	write_limit(row, "project-egress", project->rate[BANDWIDTH_EGRESS]);
+	write_limit(row, "project-ingress", project->rate[BANDWIDTH_INGRESS]);
+	if (project->rate[BANDWIDTH_EGRESS] || project->rate[BANDWIDTH_INGRESS])
+		fprintf(row, "bulkhead-project-number=%u ", pod->project);
+	fprintf(row, "bulkhead-vnid=%u sandbox=%s\n", model_vnid(model, pod), pod->pod.uid);
+	must(fclose(row) == 0);
+	return text;
+}
+
 static char *rows_differ(const struct model *model)
 {
 	cleanup_free char *rows = lab_run(
-		"ovs-vsctl --db=unix:%s/db.sock --timeout=10 --no-headings --format=csv "
+		"echo; ovs-vsctl --db=unix:%s/db.sock --timeout=10 --no-headings --format=csv "
 		"--data=bare "
 		"--columns=external_ids list Port | grep bulkhead-pod-uid | tr -d '\"'; true",
 		model->lab->dir);
 	size_t n = 0, alive = count_alive(model);
 	char *text = NULL;
 
-	for (const char *at = rows; (at = strchr(at, '\n')); at++)
+	for (const char *at = rows + 1; (at = strchr(at, '\n')); at++)
 		n++;
 	if (n != alive && asprintf(&text, "%zu rows and not %zu:\n%s", n, alive, rows) > 0)
 		return text;
 	for (size_t i = 0; i < MODEL_PODS; i++) {
 		const struct model_pod *pod = &model->pods[i];
-		char address[IPNET_TEXT_SIZE], row[256];
-		uint8_t mac[6];
-		char mac_text[MAC_TEXT_SIZE];
+		cleanup_free char *row = pod->alive ? expected_row(model, pod) : NULL;
 
-		address_format(pod->pod.address, address);
-		mac_of_address(pod->pod.address, mac);
-		mac_format(mac, mac_text);
-		snprintf(row, sizeof(row),
-			"bulkhead-ip=%s bulkhead-mac=%s bulkhead-pod=web bulkhead-pod-uid=%s "
-			"bulkhead-project=p%u bulkhead-vnid=%u sandbox=%s\n",
-			address, mac_text, pod->pod.uid, pod->project, model_vnid(model, pod),
-			pod->pod.uid);
-		if (pod->alive && !strstr(rows, row) &&
+		if (row && !strstr(rows, row) &&
 			asprintf(&text, "no row %s among:\n%s", row, rows) > 0)
 			return text;
 	}
@@ -192,6 +287,8 @@ char *model_differs(const struct model *model)
 	char *text = flows_differ(model);
 
 	if (!text)
+		text = meters_differ(model);
+	if (!text)
 		text = rows_differ(model);
 	return text ? text : links_differ(model);
 }
@@ -212,9 +309,11 @@ bool model_traces(
 		mac_format(mac, macs[i]);
 		address_format(ends[i]->pod.address, addresses[i]);
 	}
-	text = lab_run("ovs-appctl --target=%s/ovs-vswitchd.ctl ofproto/trace br0 "
-		       "icmp,in_port=%u,dl_src=%s,dl_dst=%s,nw_src=%s,nw_dst=%s,nw_ttl=64 "
-		       "| grep '^Datapath actions'",
+	text = lab_run(
+		"ovs-appctl --target=%s/ovs-vswitchd.ctl ofproto/trace br0 "
+		"icmp,in_port=%u,dl_src=%s,dl_dst=%s,nw_src=%s,nw_dst=%s,nw_ttl=64 "
+		"| sed -nE '/^Datapath actions: /{s///;s/meter\\([0-9]+\\),?//g;s/^drop$//;p}'",
 		model->lab->dir, from->pod.ofport, macs[0], macs[1], addresses[0], addresses[1]);
-	return strcmp(text, "Datapath actions: drop\n") != 0;
+	must(text[0]);
+	return strcmp(text, "\n") != 0;
 }

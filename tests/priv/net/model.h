@@ -6,6 +6,7 @@
 #ifndef TESTS_PRIV_NET_MODEL_H
 #define TESTS_PRIV_NET_MODEL_H
 
+#include "lib/bandwidth.h"
 #include "tests/priv/net/lab.h"
 
 #define MODEL_PODS     29 /* addresses of a /27 */
@@ -15,6 +16,7 @@
 struct model_pod {
 	struct pod pod;
 	unsigned project;
+	struct bandwidth limits;
 	bool alive;
 	uint32_t plugging;   /* serial of the NET_PLUG that is not answered, or 0 */
 	uint32_t unplugging; /* the same of a NET_UNPLUG */
@@ -29,6 +31,7 @@ struct model {
 	struct lab *lab;
 	struct model_pod pods[MODEL_PODS];
 	uint32_t vnids[MODEL_PROJECTS]; /* of each project, now */
+	struct bandwidth limits[MODEL_PROJECTS];
 	struct model_peer peers[MODEL_PEERS];
 	unsigned pods_ever;
 };
@@ -44,7 +47,8 @@ void model_peer_subnet(unsigned i, char text[32]);
 void model_peer_address(const struct model_peer *peer, char text[32]);
 
 /*
- * NULL when flows, port rows and links are what they must be, else what is not; the caller frees.
+ * NULL when flows, meters, port rows and links are what they must be, else what is not; the caller
+ * frees.
  */
 char *model_differs(const struct model *model);
 

@@ -528,6 +528,25 @@ static void a_port_goes_with_its_project(void **state)
 }
 
 /* Whatever a container asks for, no process is started and no file but its namespace opened. */
+static void limits_of_the_project_are_theirs(void **state)
+{
+	cleanup_free char *before = lab_flows(&lab), *limited = NULL, *meters = NULL;
+	struct pod pod;
+
+	(void)state;
+	assert_int_equal(lab_limit_project(&lab, "red", RED, 0, 5000000), 0);
+	pod_open(&lab, &pod, "-", 0);
+	json_decref(cni_attach(&lab, &pod, C1, "eth0", "red", "1.1.0"));
+	limited = lab_flows(&lab);
+	meters = lab_meters(&lab);
+	assert_non_null(strstr(limited, "table=22, priority=100,ip,in_port="));
+	assert_non_null(strstr(meters, "rate=5000 "));
+	tell_projects();
+	cni_detach(&lab, C1, "eth0");
+	cni_flows_become(&lab, before);
+	pod_close(&pod);
+}
+
 static void adding_forks_nothing(void **state)
 {
 	char program[512];
@@ -565,6 +584,7 @@ int main(void)
 		cmocka_unit_test(gc_removes_what_is_not_on_the_list),
 		cmocka_unit_test(status_tells_what_is_away),
 		cmocka_unit_test(a_port_goes_with_its_project),
+		cmocka_unit_test(limits_of_the_project_are_theirs),
 		cmocka_unit_test(adding_forks_nothing),
 	};
 

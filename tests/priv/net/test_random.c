@@ -33,12 +33,13 @@ static struct model model;
 static uint64_t random_state;
 static uint64_t seed;
 static uint32_t moving;    /* serial of the NET_PROJECTS that is not answered, or 0 */
+static unsigned limiting;  /* NET_LIMITs that are not answered */
 static bool killed;        /* something was, in this burst: answers may be errors */
 static bool peers_sent;    /* in this burst: nobody answers that */
 static unsigned counts[8]; /* of each kind of operation */
 
-enum kind { PLUG, UNPLUG, MOVE, PEERS, KILL_NETD, KILL_VSWITCHD, KILL_OVSDB, KINDS };
-static const char *const kind_names[KINDS] = { "plugs", "unplugs", "moves", "peers",
+enum kind { PLUG, UNPLUG, MOVE, LIMIT, PEERS, KILL_NETD, KILL_VSWITCHD, KILL_OVSDB, KINDS };
+static const char *const kind_names[KINDS] = { "plugs", "unplugs", "moves", "limits", "peers",
 	"kills of netd", "of ovs-vswitchd", "of ovsdb-server" };
 
 /* xorshift64*: the same everywhere from the same seed. */
@@ -81,10 +82,30 @@ static char *borrow(const char *text)
 	return (char *)(uintptr_t)text;
 }
 
+static void fill_bandwidth(const struct bandwidth *limits, Bulkhead__V1__NetBandwidth *ret)
+{
+	bulkhead__v1__net_bandwidth__init(ret);
+	ret->ingress = limits->rate[BANDWIDTH_INGRESS];
+	ret->egress = limits->rate[BANDWIDTH_EGRESS];
+}
+
+/* None, one or both. */
+static struct bandwidth some_limits(void)
+{
+	struct bandwidth limits = { 0 };
+
+	for (enum bandwidth_direction d = 0; d < BANDWIDTH_DIRECTIONS; d++) {
+		if (below(2) == 0)
+			limits.rate[d] = (1 + below(3)) * UINT64_C(1000000);
+	}
+	return limits;
+}
+
 static void send_plug(struct model_pod *pod)
 {
 	Bulkhead__V1__NetPlug message = BULKHEAD__V1__NET_PLUG__INIT;
 	const int fds[] = { pod->pod.netns_fd, pod->pod.route_fd, pod->pod.inet_fd };
+	Bulkhead__V1__NetBandwidth bandwidth;
 	char project[16];
 
 	snprintf(project, sizeof(project), "p%u", pod->project);
@@ -92,6 +113,8 @@ static void send_plug(struct model_pod *pod)
 	message.project = project;
 	message.pod = borrow("web");
 	message.vnid = model_vnid(&model, pod);
+	message.bandwidth = &bandwidth;
+	fill_bandwidth(&pod->limits, &bandwidth);
 	pod->plugging = send_frame(IPC_NET_PLUG, &message.base, fds, 3);
 	counts[PLUG]++;
 }
@@ -100,6 +123,7 @@ static void plug_new(struct model_pod *pod)
 {
 	snprintf(pod->pod.uid, sizeof(pod->pod.uid), "pod-%u", model.pods_ever++);
 	pod->project = below(MODEL_PROJECTS);
+	pod->limits = some_limits();
 	send_plug(pod);
 }
 
@@ -112,11 +136,26 @@ static void send_unplug(struct model_pod *pod)
 	counts[UNPLUG]++;
 }
 
+static void send_limit(struct model_pod *pod)
+{
+	Bulkhead__V1__NetLimit message = BULKHEAD__V1__NET_LIMIT__INIT;
+	Bulkhead__V1__NetBandwidth bandwidth;
+
+	pod->limits = some_limits();
+	fill_bandwidth(&pod->limits, &bandwidth);
+	message.pod_uid = pod->pod.uid;
+	message.bandwidth = &bandwidth;
+	send_frame(IPC_NET_LIMIT, &message.base, NULL, 0);
+	limiting++;
+	counts[LIMIT]++;
+}
+
 static void send_projects(void)
 {
 	Bulkhead__V1__NetProjects message = BULKHEAD__V1__NET_PROJECTS__INIT;
 	Bulkhead__V1__NetProject rows[MODEL_PROJECTS];
 	Bulkhead__V1__NetProject *list[MODEL_PROJECTS];
+	Bulkhead__V1__NetBandwidth limits[MODEL_PROJECTS];
 	char names[MODEL_PROJECTS][16];
 
 	for (unsigned i = 0; i < MODEL_PROJECTS; i++) {
@@ -124,6 +163,9 @@ static void send_projects(void)
 		snprintf(names[i], sizeof(names[i]), "p%u", i);
 		rows[i].name = names[i];
 		rows[i].vnid = model.vnids[i];
+		rows[i].number = i;
+		fill_bandwidth(&model.limits[i], &limits[i]);
+		rows[i].bandwidth = &limits[i];
 		list[i] = &rows[i];
 	}
 	message.projects = list;
@@ -224,6 +266,16 @@ static void take_projects_set(uint32_t serial, const Bulkhead__V1__NetProjectsSe
 	moving = 0;
 }
 
+/* A pod that goes, or is limited again, takes its change with it. */
+static void take_limited(const Bulkhead__V1__NetLimited *limited)
+{
+	const Bulkhead__V1__Error *error = limited->error;
+
+	limiting--;
+	if (!may_fail(error) && error->code != ERR_CANCELLED && error->code != ERR_NOT_FOUND)
+		fail_seed("limit of '%s': %s", limited->pod_uid, error->text);
+}
+
 static uint32_t syncing;
 static bool synced;
 
@@ -264,6 +316,8 @@ static void take_one(int timeout_ms)
 		take_unplugged(frame.reply_to, (const void *)base);
 	else if (frame.type == IPC_NET_PROJECTS_SET)
 		take_projects_set(frame.reply_to, (const void *)base);
+	else if (frame.type == IPC_NET_LIMITED)
+		take_limited((const void *)base);
 	else if (frame.type == IPC_NET_SYNCED)
 		take_synced(frame.reply_to, (const void *)base);
 	else if (frame.type != IPC_NET_POLICIES_SET)
@@ -278,7 +332,7 @@ static bool waiting(void)
 		if (model.pods[i].plugging || model.pods[i].unplugging)
 			return true;
 	}
-	return moving || syncing;
+	return moving || syncing || limiting;
 }
 
 /* ---- kills --------------------------------------------------------------------------------- */
@@ -296,6 +350,7 @@ static void resync(void)
 {
 	Bulkhead__V1__NetSync message = BULKHEAD__V1__NET_SYNC__INIT;
 	Bulkhead__V1__NetPod rows[MODEL_PODS], *list[MODEL_PODS];
+	Bulkhead__V1__NetBandwidth limits[MODEL_PODS];
 
 	for (size_t i = 0; i < MODEL_PODS; i++) {
 		struct model_pod *pod = &model.pods[i];
@@ -308,11 +363,13 @@ static void resync(void)
 		bulkhead__v1__net_pod__init(&rows[message.n_pods]);
 		rows[message.n_pods].pod_uid = pod->pod.uid;
 		rows[message.n_pods].vnid = model_vnid(&model, pod);
+		fill_bandwidth(&pod->limits, &limits[message.n_pods]);
+		rows[message.n_pods].bandwidth = &limits[message.n_pods];
 		list[message.n_pods] = &rows[message.n_pods];
 		message.n_pods++;
 	}
 	message.pods = list;
-	moving = 0;
+	moving = limiting = 0;
 	send_peers();
 	do {
 		while (!lab.ready)
@@ -368,7 +425,9 @@ static void change_pod(void)
 
 	if (pod->unplugging)
 		return;
-	if (pod->alive || pod->plugging)
+	if ((pod->alive || pod->plugging) && below(3) == 0)
+		send_limit(pod);
+	else if (pod->alive || pod->plugging)
 		send_unplug(pod);
 	else
 		plug_new(pod);
@@ -381,7 +440,9 @@ static void change_project(void)
 
 	while (moving)
 		take_one(ANSWER_MS);
-	if (below(5) == 0)
+	if (below(3) == 0)
+		model.limits[project] = some_limits();
+	else if (below(5) == 0)
 		model.vnids[project] = 0;
 	else if (below(2) == 0)
 		model.vnids[project] = 11 + project;
@@ -476,9 +537,10 @@ static void take_all_away(void)
 static char *whole_state(void)
 {
 	return lab_run("ovs-ofctl -O OpenFlow15 dump-flows --no-stats unix:%s/br0.mgmt | sort; "
+		       "ovs-ofctl -O OpenFlow15 dump-meters unix:%s/br0.mgmt | grep rate=; "
 		       "ovs-vsctl --db=unix:%s/db.sock list-ports br0; ip -o link | grep -c .; "
 		       "nft list ruleset | grep chain; true",
-		lab.dir, lab.dir);
+		lab.dir, lab.dir, lab.dir);
 }
 
 static void random_operations(void **state)
