@@ -17,10 +17,15 @@
 #define POLICIES_DEADLINE_MSEC 5000
 
 struct policies {
-	Bulkhead__V1__NetPolicies *told; /* the last part; pods sorted by uid */
 	K8sNetworkPolicy **list;
 	size_t len;
 	size_t room;
+	Bulkhead__V1__NetPolicyPod **pods; /* sorted by uid, when all are there */
+	size_t pods_len;
+	size_t pods_room;
+	Bulkhead__V1__NetPolicyProject **projects;
+	size_t projects_len;
+	size_t projects_room;
 };
 
 static void policies_free(struct policies *policies)
@@ -29,9 +34,13 @@ static void policies_free(struct policies *policies)
 		return;
 	for (size_t i = 0; i < policies->len; i++)
 		k8s_network_policy_free(policies->list[i]);
+	for (size_t i = 0; i < policies->pods_len; i++)
+		protobuf_c_message_free_unpacked(&policies->pods[i]->base, NULL);
+	for (size_t i = 0; i < policies->projects_len; i++)
+		protobuf_c_message_free_unpacked(&policies->projects[i]->base, NULL);
 	free(policies->list);
-	if (policies->told)
-		protobuf_c_message_free_unpacked(&policies->told->base, NULL);
+	free(policies->pods);
+	free(policies->projects);
 	free(policies);
 }
 
@@ -65,11 +74,31 @@ static int add_policies(
 	return 0;
 }
 
+/* Out of the part, which has them no longer. */
+static void take_pods(struct policies *policies, Bulkhead__V1__NetPolicies *part)
+{
+	for (size_t i = 0; i < part->n_pods; i++) {
+		if (policies->pods_len == policies->pods_room)
+			policies->pods = x2nrealloc(
+				policies->pods, &policies->pods_room, sizeof(*policies->pods));
+		policies->pods[policies->pods_len++] = part->pods[i];
+	}
+	part->n_pods = 0;
+	for (size_t i = 0; i < part->n_projects; i++) {
+		if (policies->projects_len == policies->projects_room)
+			policies->projects = x2nrealloc(policies->projects,
+				&policies->projects_room, sizeof(*policies->projects));
+		policies->projects[policies->projects_len++] = part->projects[i];
+	}
+	part->n_projects = 0;
+}
+
 int policies_told(struct netd *netd, const struct ipc_frame *frame, struct error *err)
 {
 	struct policies *coming = netd->policies.coming;
 	Bulkhead__V1__NetPolicies *part;
 	ProtobufCMessage *message;
+	bool more;
 	int r;
 
 	if (ipc_table_unpack(frame, &message, err) < 0)
@@ -81,13 +110,14 @@ int policies_told(struct netd *netd, const struct ipc_frame *frame, struct error
 	}
 	r = coming ? add_policies(coming, part, err)
 		   : error_set(err, ERR_INVALID, 0, "part %u came before the first", part->part);
-	if (r < 0 || part->more) {
-		protobuf_c_message_free_unpacked(message, NULL);
+	if (r == 0)
+		take_pods(coming, part);
+	more = part->more;
+	protobuf_c_message_free_unpacked(message, NULL);
+	if (r < 0 || more)
 		return r;
-	}
-	if (part->n_pods > 0)
-		qsort(part->pods, part->n_pods, sizeof(Bulkhead__V1__NetPolicyPod *), compare_pods);
-	coming->told = part;
+	if (coming->pods_len > 0)
+		qsort(coming->pods, coming->pods_len, sizeof(*coming->pods), compare_pods);
 	policies_free(netd->policies.now);
 	netd->policies.now = coming;
 	netd->policies.coming = NULL;
@@ -105,16 +135,37 @@ static const Bulkhead__V1__NetPolicyPod *find_pod(const struct policies *policie
 	const Bulkhead__V1__NetPolicyPod *wanted = &key;
 	Bulkhead__V1__NetPolicyPod **found;
 
-	if (policies->told->n_pods == 0)
+	if (policies->pods_len == 0)
 		return NULL;
-	found = bsearch(&wanted, policies->told->pods, policies->told->n_pods,
-		sizeof(Bulkhead__V1__NetPolicyPod *), compare_pods);
+	found = bsearch(
+		&wanted, policies->pods, policies->pods_len, sizeof(*policies->pods), compare_pods);
 	return found ? *found : NULL;
+}
+
+/* Nobody may say what a pod of this node is but the agent, by its uid. */
+static void add_elsewhere(const struct netd *netd, struct policy_pod *pods, size_t *len)
+{
+	const struct policies *all = netd->policies.now;
+
+	for (size_t i = 0; i < all->pods_len; i++) {
+		const Bulkhead__V1__NetPolicyPod *told = all->pods[i];
+
+		if (told->pod_uid[0] || ipnet_contains(&netd->config.node.subnet, told->address))
+			continue;
+		pods[(*len)++] = (struct policy_pod){
+			.project = told->project,
+			.labels = { told->labels, told->n_labels },
+			.labels_known = true,
+			.elsewhere = true,
+			.address = told->address,
+		};
+	}
 }
 
 static struct policy_pod *collect_pods(const struct netd *netd, size_t *ret_len)
 {
-	struct policy_pod *pods = xcalloc(hmap_count(&netd->endpoints) + 1, sizeof(*pods));
+	struct policy_pod *pods = xcalloc(
+		hmap_count(&netd->endpoints) + netd->policies.now->pods_len + 1, sizeof(*pods));
 	const struct endpoint *endpoint;
 
 	*ret_len = 0;
@@ -136,18 +187,19 @@ static struct policy_pod *collect_pods(const struct netd *netd, size_t *ret_len)
 				(struct policy_labels){ told->labels, told->n_labels };
 		(*ret_len)++;
 	}
+	add_elsewhere(netd, pods, ret_len);
 	return pods;
 }
 
 static struct policy_project *collect_projects(const struct policies *policies)
 {
-	const Bulkhead__V1__NetPolicies *told = policies->told;
-	struct policy_project *projects = xcalloc(told->n_projects + 1, sizeof(*projects));
+	struct policy_project *projects = xcalloc(policies->projects_len + 1, sizeof(*projects));
 
-	for (size_t i = 0; i < told->n_projects; i++)
+	for (size_t i = 0; i < policies->projects_len; i++)
 		projects[i] = (struct policy_project){
-			.name = told->projects[i]->name,
-			.labels = { told->projects[i]->labels, told->projects[i]->n_labels },
+			.name = policies->projects[i]->name,
+			.labels = { policies->projects[i]->labels,
+				policies->projects[i]->n_labels },
 		};
 	return projects;
 }
@@ -159,7 +211,7 @@ static int compute(
 	struct policy_input input = {
 		.policies = policies->list,
 		.policies_len = policies->len,
-		.projects_len = policies->told->n_projects,
+		.projects_len = policies->projects_len,
 	};
 	cleanup_free struct policy_pod *pods = collect_pods(netd, &input.pods_len);
 	cleanup_free struct policy_project *projects = collect_projects(policies);

@@ -143,7 +143,8 @@ static bool is_selected(const K8sNetworkPolicy *policy, const struct policy_pod 
 {
 	const K8sLabelSelector *selector = policy->spec->podselector;
 
-	return strcmp(pod->project, policy->metadata->namespace_) == 0 && pod->labels_known &&
+	return !pod->elsewhere && pod->labels_known &&
+	       strcmp(pod->project, policy->metadata->namespace_) == 0 &&
 	       (!selector || policy_selects(selector, &pod->labels));
 }
 
@@ -427,7 +428,7 @@ static int add_pod(struct build *b, const struct policy_pod *pod)
 	char match[MATCH_SIZE], track[64], address[IPNET_TEXT_SIZE];
 	size_t end, first = policies_of(b, pod->project, &end);
 
-	if (first == end)
+	if (first == end || pod->elsewhere)
 		return 0;
 	address_format(pod->address, address);
 	snprintf(track, sizeof(track), "ct(table=27,zone=%u)", FLOWS_CT_ZONE);

@@ -37,6 +37,7 @@ struct policy_labels {
 struct policy_pod {
 	const char *project;
 	struct policy_labels labels;
+	bool elsewhere;    /* on another node: a peer alone */
 	bool labels_known; /* not: a policed project's pod is shut, and nobody's peer */
 	uint32_t address;
 };
@@ -50,7 +51,7 @@ struct policy_project {
 struct policy_input {
 	K8sNetworkPolicy *const *policies;
 	size_t policies_len;
-	const struct policy_pod *pods; /* of this node, with an address */
+	const struct policy_pod *pods;
 	size_t pods_len;
 	const struct policy_project *projects;
 	size_t projects_len;

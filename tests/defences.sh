@@ -20,6 +20,7 @@ SPOOF       | netplugin/flows        | bulkhead-netd  | $B/tests/priv/net/test_i
 TENANCY     | netplugin/flows        | bulkhead-netd  | $B/tests/priv/net/test_isolation
 POLICY      | netplugin/policy       | bulkhead-netd  | $B/tests/priv/net/test_policy
 MIDSTREAM   | netplugin/policy       | bulkhead-netd  | $B/tests/priv/net/test_policy
+PEER_PODS   | nodeagent/agent/peer_pods | tests/unit/test_peer_pods | $B/tests/unit/test_peer_pods
 POLICY_HOLD | netplugin/main         | bulkhead-netd  | $B/tests/priv/net/test_policy
 EGRESS_NODE    | netplugin/gateway_rules | bulkhead-netd | $B/tests/priv/net/test_egress
 EGRESS_UNASKED | netplugin/gateway_rules | bulkhead-netd | $B/tests/priv/net/test_egress

@@ -10,10 +10,13 @@
 #include "nodeagent/agent/agent.h"
 #include "nodeagent/agent/cluster.h"
 #include "nodeagent/agent/daemon.h"
+#include "nodeagent/agent/peer_pods.h"
 #include "nodeagent/agent/pod.h"
 #include "nodeagent/agent/pods.h"
 
-#define FRAME_BYTES (1u << 20) /* of policies; pods and projects come beside */
+/* Of one frame: any policy, pod or project fits. */
+#define FRAME_BYTES  (1u << 20)
+#define FRAME_FIELDS 50000
 
 static int label_add(Bulkhead__V1__NetLabel ***list, size_t *n, const char *key, const char *value,
 	struct error *err)
@@ -80,18 +83,44 @@ static int policies_add(
 	return 0;
 }
 
-static int others_add(
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Those that have a pod in the message. */
+static int projects_add(
 	Bulkhead__V1__NetPolicies *message, const struct agent *agent, struct error *err)
 {
 	const Bulkhead__V1__ClusterProject *project;
+	char **used = calloc(message->n_pods + 1, sizeof(*used));
+	int r = 0;
+
+	if (!used)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for network policies");
+	for (size_t i = 0; i < message->n_pods; i++)
+		used[i] = message->pods[i]->project;
+	qsort(used, message->n_pods, sizeof(*used), compare);
+	for (size_t i = 0; r == 0 && (project = cluster_project_at(agent->cluster, i)); i++) {
+		if (bsearch(&project->name, used, message->n_pods, sizeof(*used), compare))
+			r = project_add(message, project, err);
+	}
+	free(used);
+	return r;
+}
+
+static int pods_tell(
+	Bulkhead__V1__NetPolicies *message, const struct agent *agent, struct error *err)
+{
+	const Bulkhead__V1__ClusterNode *node;
 
 	for (const struct pod *pod = agent->pods->first; pod; pod = pod->next) {
 		if (!view_spec(pod->object)->hostnetwork && pod_add(message, pod, err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; (project = cluster_project_at(agent->cluster, i)); i++) {
-		if (pods_use_project(agent->pods, project->name) &&
-			project_add(message, project, err) < 0)
+	for (size_t i = 0; (node = cluster_node_at(agent->cluster, i)); i++) {
+		if (strcmp(node->name, agent->config->node_name) != 0 &&
+			peer_pods_add(message, node, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -106,7 +135,8 @@ static int collect(const struct agent *agent, Bulkhead__V1__NetPolicies **ret, s
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for network policies");
 	bulkhead__v1__net_policies__init(message);
 	if (policies_add(message, agent, err) < 0 ||
-		(message->n_policies > 0 && others_add(message, agent, err) < 0)) {
+		(message->n_policies > 0 && (pods_tell(message, agent, err) < 0 ||
+						    projects_add(message, agent, err) < 0))) {
 		bulkhead__v1__net_policies__free_unpacked(message, NULL);
 		return -1;
 	}
@@ -134,29 +164,66 @@ static uint64_t hash_of(const Bulkhead__V1__NetPolicies *message)
 	return sink.hash | 1;
 }
 
-/* In as many frames as it takes; pods and projects come with the last. */
+/* What a frame has room for still. */
+struct room {
+	size_t bytes;
+	size_t fields; /* as wire_check() counts */
+};
+
+static bool fits(struct room *room, size_t bytes, size_t fields)
+{
+	if (bytes > room->bytes || fields > room->fields)
+		return false;
+	room->bytes -= bytes;
+	room->fields -= fields;
+	return true;
+}
+
+/* Each next part begins where the one before ended. */
+struct part_at {
+	size_t policy, pod, project;
+};
+
+static void part_fill(
+	const Bulkhead__V1__NetPolicies *all, struct part_at *at, Bulkhead__V1__NetPolicies *part)
+{
+	struct room room = { FRAME_BYTES, FRAME_FIELDS };
+
+	part->policies = all->policies + at->policy;
+	part->pods = all->pods + at->pod;
+	part->projects = all->projects + at->project;
+	part->n_policies = part->n_pods = part->n_projects = 0;
+	for (; at->policy < all->n_policies; at->policy++, part->n_policies++) {
+		if (!fits(&room, all->policies[at->policy].len, 1))
+			return;
+	}
+	for (; at->pod < all->n_pods; at->pod++, part->n_pods++) {
+		const Bulkhead__V1__NetPolicyPod *pod = all->pods[at->pod];
+
+		if (!fits(&room, protobuf_c_message_get_packed_size(&pod->base),
+			    5 + 3 * pod->n_labels))
+			return;
+	}
+	for (; at->project < all->n_projects; at->project++, part->n_projects++) {
+		const Bulkhead__V1__NetPolicyProject *project = all->projects[at->project];
+
+		if (!fits(&room, protobuf_c_message_get_packed_size(&project->base),
+			    2 + 3 * project->n_labels))
+			return;
+	}
+}
+
+/* In as many frames as it takes. */
 static int send_parts(const Bulkhead__V1__NetPolicies *all, struct daemon *daemon, uint32_t *serial,
 	struct error *err)
 {
 	Bulkhead__V1__NetPolicies part = BULKHEAD__V1__NET_POLICIES__INIT;
-	size_t at = 0;
+	struct part_at at = { 0 };
 
 	do {
-		size_t size = 0;
-
-		part.policies = all->policies + at;
-		part.n_policies = 0;
-		while (at < all->n_policies && size < FRAME_BYTES) {
-			size += all->policies[at++].len;
-			part.n_policies++;
-		}
-		part.more = at < all->n_policies;
-		if (!part.more) {
-			part.pods = all->pods;
-			part.n_pods = all->n_pods;
-			part.projects = all->projects;
-			part.n_projects = all->n_projects;
-		}
+		part_fill(all, &at, &part);
+		part.more = at.policy < all->n_policies || at.pod < all->n_pods ||
+			    at.project < all->n_projects;
 		if (daemon_send(daemon, IPC_NET_POLICIES, &part.base, NULL, 0, serial, err) < 0)
 			return -1;
 		part.part++;

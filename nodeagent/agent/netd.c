@@ -272,6 +272,7 @@ static int answer(struct netd *netd, const struct ipc_frame *frame,
 	else
 		request->done(request->pending.user, plugged, NULL);
 	free(request);
+	node_kick(netd->agent->node); /* whose row may say which pods there are */
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "nodeagent/agent/config.h"
 #include "nodeagent/agent/netd.h"
 #include "nodeagent/agent/ovs.h"
+#include "nodeagent/agent/peer_pods.h"
 #include "nodeagent/agent/pods.h"
 #include "nodeagent/agent/secretd.h"
 
@@ -111,6 +112,16 @@ static int64_t network_epoch(const struct node *node, const Bulkhead__V1__Cluste
 	return has > had ? has : had;
 }
 
+/* Without memory they are taken for said, until the next look. */
+static bool pods_are_said(const struct node *node, const Bulkhead__V1__ClusterNode *row)
+{
+	struct peer_pods pods = { 0 };
+	bool same = peer_pods_own(node->agent, &pods, NULL) < 0 || peer_pods_same(&pods, row);
+
+	peer_pods_free(&pods);
+	return same;
+}
+
 static bool row_is_right(const struct node *node)
 {
 	const Bulkhead__V1__ClusterNode *row = node_row(node);
@@ -121,7 +132,7 @@ static bool row_is_right(const struct node *node)
 		       strcmp(row->address, node->address) == 0) &&
 	       same_bytes(&row->sealing_key, &hello->sealing_key) &&
 	       same_bytes(&row->sealing_key_signature, &hello->sealing_key_signature) &&
-	       row->network_epoch == network_epoch(node, row);
+	       row->network_epoch == network_epoch(node, row) && pods_are_said(node, row);
 }
 
 /* Each step is taken when the one before is seen in the database. */
@@ -179,7 +190,14 @@ static void put_row(struct node *node)
 	const Bulkhead__V1__NodeConfig *config = node->agent->config;
 	Bulkhead__V1__ClusterNode row = BULKHEAD__V1__CLUSTER_NODE__INIT;
 	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
+	struct peer_pods pods = { 0 };
 
+	if (peer_pods_own(node->agent, &pods, &node->why) < 0) {
+		retry_later(node);
+		return;
+	}
+	row.pods = pods.items;
+	row.n_pods = pods.len;
 	row.name = config->node_name;
 	row.address = node->address;
 	row.sealing_key = secretd_hello(node->agent->secretd)->sealing_key;
@@ -187,6 +205,7 @@ static void put_row(struct node *node)
 	row.network_epoch = network_epoch(node, node_row(node));
 	txn.put_node = &row;
 	change(node, &txn);
+	peer_pods_free(&pods);
 }
 
 static void create_default(struct node *node)

@@ -31,7 +31,8 @@
 #define ACCESS                                                                                     \
 	",{\"op\":\"insert\",\"table\":\"RBAC_Permission\",\"uuid-name\":\"own\",\"row\":{"        \
 	"\"table\":\"Node\",\"authorization\":\"name\",\"insert_delete\":false,"                   \
-	"\"update\":[\"set\",[\"sealing_key\",\"sealing_key_signature\",\"network_epoch\"]]}}"     \
+	"\"update\":[\"set\",[\"sealing_key\",\"sealing_key_signature\",\"network_epoch\","        \
+	"\"pods\"]]}}"                                                                             \
 	",{\"op\":\"insert\",\"table\":\"RBAC_Permission\",\"uuid-name\":\"sealed\",\"row\":{"     \
 	"\"table\":\"Secret\",\"authorization\":\"node\",\"insert_delete\":true,"                  \
 	"\"update\":[\"set\",[\"type\",\"keys\",\"sealed\"]]}}"                                    \

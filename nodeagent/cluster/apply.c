@@ -338,6 +338,18 @@ static int insert_node(const struct step *s, const struct bhrec_node **ret, stru
 	return 0;
 }
 
+/* Both are sorted: the one by the database, the other by the agent. */
+static bool same_pods(const struct bhrec_node *row, const Bulkhead__V1__ClusterNode *node)
+{
+	if (row->n_pods != node->n_pods)
+		return false;
+	for (size_t i = 0; i < row->n_pods; i++) {
+		if (strcmp(row->pods[i], node->pods[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
 static int write_node(const struct step *s, const struct bhrec_node *row,
 	const Bulkhead__V1__ClusterNode *node, struct error *err)
 {
@@ -349,7 +361,7 @@ static int write_node(const struct step *s, const struct bhrec_node *row,
 	if (row && (s->facts->config->member || strcmp(row->address, node->address) == 0) &&
 		strcmp(row->sealing_key, key) == 0 &&
 		strcmp(row->sealing_key_signature, signature) == 0 &&
-		row->network_epoch == node->network_epoch)
+		row->network_epoch == node->network_epoch && same_pods(row, node))
 		return APPLY_IS_SO;
 	if (!row && insert_node(s, &row, err) < 0)
 		return APPLY_REFUSED;
@@ -358,6 +370,7 @@ static int write_node(const struct step *s, const struct bhrec_node *row,
 	bhrec_node_set_sealing_key(row, key);
 	bhrec_node_set_sealing_key_signature(row, signature);
 	bhrec_node_set_network_epoch(row, node->network_epoch);
+	bhrec_node_set_pods(row, (const char **)(uintptr_t)node->pods, node->n_pods);
 	return APPLY_WRITTEN;
 }
 

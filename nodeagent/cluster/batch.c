@@ -155,7 +155,7 @@ int batch_secret(struct batch *batch, Bulkhead__V1__ClusterSecret *row, struct e
 int batch_node(struct batch *batch, Bulkhead__V1__ClusterNode *row, struct error *err)
 {
 	size_t size = protobuf_c_message_get_packed_size(&row->base);
-	int r = reserve(batch, size, fields_of(&row->base), err);
+	int r = reserve(batch, size, fields_of(&row->base) + row->n_pods, err);
 
 	APPEND(batch, NODES, nodes, row);
 	return r;

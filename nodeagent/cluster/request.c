@@ -223,6 +223,14 @@ static int check_node(struct request *r, const Bulkhead__V1__ClusterNode *node, 
 		return error_set(err, ERR_INVALID, 0,
 			"sealing_key_signature: has %zu bytes; at most %d",
 			node->sealing_key_signature.len, SEALING_KEY_SIGNATURE_MAX);
+	if (node->n_pods > NODE_PODS_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0, "pods: %zu are more than %d", node->n_pods,
+			NODE_PODS_MAX);
+	for (size_t i = 0; i < node->n_pods; i++) {
+		if (strlen(node->pods[i]) > NODE_POD_SIZE_MAX)
+			return error_set(err, ERR_EXHAUSTED, 0,
+				"pods[%zu]: has more than %d characters", i, NODE_POD_SIZE_MAX);
+	}
 	return 0;
 }
 

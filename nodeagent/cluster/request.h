@@ -16,6 +16,8 @@
 #define SECRET_TYPE_MAX     253
 #define SECRET_TYPE_DEFAULT "Opaque" /* where none is given, as in Kubernetes */
 #define NODE_ADDRESS_MAX    253
+#define NODE_PODS_MAX       1024
+#define NODE_POD_SIZE_MAX   4096 /* characters of one */
 #define OBJECT_NAME_SIZE    254 /* RFC 1123 subdomain and its NUL */
 
 enum request_kind {

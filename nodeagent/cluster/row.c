@@ -117,6 +117,10 @@ int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, stru
 	m->created_at = row->created_at;
 	m->uid = xstrdup(row->uid);
 	m->network_epoch = row->network_epoch;
+	m->pods = xcalloc(row->n_pods + 1, sizeof(*m->pods));
+	m->n_pods = row->n_pods;
+	for (size_t i = 0; i < row->n_pods; i++)
+		m->pods[i] = xstrdup(row->pods[i]);
 	*ret = m;
 	return 0;
 }

@@ -380,6 +380,24 @@ static void what_was_open_before(void **state)
 		"tcp_flags=0x10,ct_nw_src=10.128.0.2,ct_nw_dst=10.128.0.4"));
 }
 
+static void a_pod_elsewhere_is_a_peer_and_no_more(void **state)
+{
+	struct policy_case c = usual();
+
+	(void)state;
+	c.pods[1].elsewhere = true;
+	c.pods[2].elsewhere = true;
+	case_policy(&c, "red", "p",
+		"{\"podSelector\": {}, \"ingress\": [{\"from\": [{\"podSelector\": "
+		"{\"matchLabels\":"
+		" {\"app\": \"db\"}}}]}]}");
+	load(&c);
+	assert_true(opens(DB, WEB, TCP, 80));
+	assert_false(opens(OTHER, WEB, TCP, 80));
+	/* Judged where it is. */
+	assert_true(opens(WEB, OTHER, TCP, 80));
+}
+
 static void rules_cost_a_sum_not_a_product(void **state)
 {
 	struct policy_case c = { 0 };
@@ -490,6 +508,7 @@ int main(void)
 		cmocka_unit_test(a_policy_is_of_its_project_alone),
 		cmocka_unit_test(who_is_not_told_is_shut),
 		cmocka_unit_test(what_was_open_before),
+		cmocka_unit_test(a_pod_elsewhere_is_a_peer_and_no_more),
 		cmocka_unit_test(rules_cost_a_sum_not_a_product),
 		cmocka_unit_test(what_was_not_admitted_shuts_its_project),
 		cmocka_unit_test(one_project_has_so_many_flows),
