@@ -105,7 +105,7 @@ static void tell(const char *const *specs, size_t specs_len, bool wait)
 	protobuf_c_message_free_unpacked(base, NULL);
 	ipc_frame_done(&frame);
 	/* The userspace datapath looks at what it has cached once more. */
-	usleep(100000);
+	usleep(500000);
 }
 
 static void tell_one(const char *spec)
