@@ -5,6 +5,7 @@
 #ifndef TESTS_UNIT_NODE_RIG_H
 #define TESTS_UNIT_NODE_RIG_H
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -191,7 +192,9 @@ static int setup(void **state)
 	config.datapath = TEXT("auto");
 	config.bridge = TEXT("br0");
 	config.token_issuer = TEXT("https://node1");
-	agent = (struct agent){ .config = &config, .pods = (struct pods *)&fake };
+	agent = (struct agent){
+		.config = &config, .pods = (struct pods *)&fake, .run_dirfd = AT_FDCWD
+	};
 	assert_true(sd_event_new(&agent.event) >= 0);
 	assert_int_equal(cluster_new(&agent.cluster, &agent, &err), 0);
 	assert_int_equal(secretd_new(&agent.secretd, &agent, &err), 0);
