@@ -7,6 +7,7 @@
 
 #include "bulkhead/v1/ipc.pb-c.h"
 #include "netplugin/endpoint.h"
+#include "netplugin/netd.h"
 
 struct limits;
 

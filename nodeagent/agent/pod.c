@@ -54,7 +54,8 @@ int pod_new(struct pod **ret, struct pods *pods, Bulkhead__V1__PodFile *file,
 	pod->progress = progress;
 	pod_net_init(&pod->net);
 	if ((!progress && progress_new(pod, err) < 0) ||
-		pod_bandwidth_restore(pod->object, progress, err) < 0 || pod_containers_init(pod, err) < 0) {
+		pod_bandwidth_restore(pod->object, progress, err) < 0 ||
+		pod_containers_init(pod, err) < 0) {
 		if (pod->progress == progress)
 			pod->progress = NULL;
 		pod_free(pod);

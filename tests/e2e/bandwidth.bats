@@ -51,7 +51,8 @@ kbits() {
 # limited KBITS MBIT: within 30 %.
 limited() {
 	echo "# $1 kbit/s, the limit is $2 Mbit/s"
-	[ "$1" -gt $(($2 * 700)) ] && [ "$1" -lt $(($2 * 1300)) ]
+	[ "$1" -gt $(($2 * 700)) ]
+	[ "$1" -lt $(($2 * 1300)) ]
 }
 unlimited() {
 	echo "# $1 kbit/s, without a limit"

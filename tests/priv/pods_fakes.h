@@ -250,8 +250,8 @@ int netd_plug(struct netd *netd, const Bulkhead__V1__NetPlug *plug, const int fd
 	return 0;
 }
 
-int netd_limit(struct netd *netd, const Bulkhead__V1__NetLimit *limit, netd_done_fn done, void *user,
-	struct error *err)
+int netd_limit(struct netd *netd, const Bulkhead__V1__NetLimit *limit, netd_done_fn done,
+	void *user, struct error *err)
 {
 	(void)netd;
 	(void)limit;

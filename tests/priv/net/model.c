@@ -38,6 +38,15 @@ uint32_t model_vnid(const struct model *model, const struct model_pod *pod)
 	return model->vnids[pod->project];
 }
 
+Bulkhead__V1__NetBandwidth *model_fill_limits(
+	const struct bandwidth *limits, Bulkhead__V1__NetBandwidth *ret)
+{
+	bulkhead__v1__net_bandwidth__init(ret);
+	ret->ingress = limits->rate[BANDWIDTH_INGRESS];
+	ret->egress = limits->rate[BANDWIDTH_EGRESS];
+	return ret;
+}
+
 void model_peer_subnet(unsigned i, char text[32])
 {
 	snprintf(text, 32, "10.129.%u.0/24", i);

@@ -42,6 +42,9 @@ void model_done(struct model *model);
 
 uint32_t model_vnid(const struct model *model, const struct model_pod *pod);
 
+Bulkhead__V1__NetBandwidth *model_fill_limits(
+	const struct bandwidth *limits, Bulkhead__V1__NetBandwidth *ret);
+
 /* "10.129.I.0/24" and "192.0.2.HOST". */
 void model_peer_subnet(unsigned i, char text[32]);
 void model_peer_address(const struct model_peer *peer, char text[32]);

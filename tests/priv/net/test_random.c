@@ -82,13 +82,6 @@ static char *borrow(const char *text)
 	return (char *)(uintptr_t)text;
 }
 
-static void fill_bandwidth(const struct bandwidth *limits, Bulkhead__V1__NetBandwidth *ret)
-{
-	bulkhead__v1__net_bandwidth__init(ret);
-	ret->ingress = limits->rate[BANDWIDTH_INGRESS];
-	ret->egress = limits->rate[BANDWIDTH_EGRESS];
-}
-
 /* None, one or both. */
 static struct bandwidth some_limits(void)
 {
@@ -113,8 +106,7 @@ static void send_plug(struct model_pod *pod)
 	message.project = project;
 	message.pod = borrow("web");
 	message.vnid = model_vnid(&model, pod);
-	message.bandwidth = &bandwidth;
-	fill_bandwidth(&pod->limits, &bandwidth);
+	message.bandwidth = model_fill_limits(&pod->limits, &bandwidth);
 	pod->plugging = send_frame(IPC_NET_PLUG, &message.base, fds, 3);
 	counts[PLUG]++;
 }
@@ -142,9 +134,8 @@ static void send_limit(struct model_pod *pod)
 	Bulkhead__V1__NetBandwidth bandwidth;
 
 	pod->limits = some_limits();
-	fill_bandwidth(&pod->limits, &bandwidth);
 	message.pod_uid = pod->pod.uid;
-	message.bandwidth = &bandwidth;
+	message.bandwidth = model_fill_limits(&pod->limits, &bandwidth);
 	send_frame(IPC_NET_LIMIT, &message.base, NULL, 0);
 	limiting++;
 	counts[LIMIT]++;
@@ -164,8 +155,7 @@ static void send_projects(void)
 		rows[i].name = names[i];
 		rows[i].vnid = model.vnids[i];
 		rows[i].number = i;
-		fill_bandwidth(&model.limits[i], &limits[i]);
-		rows[i].bandwidth = &limits[i];
+		rows[i].bandwidth = model_fill_limits(&model.limits[i], &limits[i]);
 		list[i] = &rows[i];
 	}
 	message.projects = list;
@@ -269,11 +259,11 @@ static void take_projects_set(uint32_t serial, const Bulkhead__V1__NetProjectsSe
 /* A pod that goes, or is limited again, takes its change with it. */
 static void take_limited(const Bulkhead__V1__NetLimited *limited)
 {
-	const Bulkhead__V1__Error *error = limited->error;
+	unsigned code = limited->error ? limited->error->code : 0;
 
 	limiting--;
-	if (!may_fail(error) && error->code != ERR_CANCELLED && error->code != ERR_NOT_FOUND)
-		fail_seed("limit of '%s': %s", limited->pod_uid, error->text);
+	if (code != ERR_CANCELLED && code != ERR_NOT_FOUND && !may_fail(limited->error))
+		fail_seed("limit of '%s': %s", limited->pod_uid, limited->error->text);
 }
 
 static uint32_t syncing;
@@ -363,8 +353,8 @@ static void resync(void)
 		bulkhead__v1__net_pod__init(&rows[message.n_pods]);
 		rows[message.n_pods].pod_uid = pod->pod.uid;
 		rows[message.n_pods].vnid = model_vnid(&model, pod);
-		fill_bandwidth(&pod->limits, &limits[message.n_pods]);
-		rows[message.n_pods].bandwidth = &limits[message.n_pods];
+		rows[message.n_pods].bandwidth =
+			model_fill_limits(&pod->limits, &limits[message.n_pods]);
 		list[message.n_pods] = &rows[message.n_pods];
 		message.n_pods++;
 	}
