@@ -116,16 +116,9 @@ void flow_sync_want_meter(
 
 int flow_sync_meters_left(const struct flow_sync *sync, size_t more, struct error *err)
 {
-	if (more == 0 || !sync->meters_known)
+	if (!sync->meters_known)
 		return 0;
-	if (sync->meters_max == 0)
-		return error_set(err, ERR_UNSUPPORTED, 0,
-			"the switch's datapath has no meters: bandwidth cannot be limited");
-	if (meter_set_wanted(sync->meters) + more > sync->meters_max)
-		return error_set(err, ERR_EXHAUSTED, 0,
-			"the switch's %u meters are in use: no more bandwidth can be limited",
-			sync->meters_max);
-	return 0;
+	return meter_set_check_room(sync->meters, sync->meters_max, more, err);
 }
 
 /* Flows and meters that are not as wanted. */

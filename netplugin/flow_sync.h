@@ -37,8 +37,8 @@ void flow_sync_want_meter(
 	struct flow_sync *sync, uint32_t id, const struct meter *meter, uint64_t *ret_seq);
 
 /*
- * Whether the switch has meters at all, and 'more' beyond those wanted; before it has said so that
- * is for it to refuse. ERR_UNSUPPORTED, ERR_EXHAUSTED.
+ * meter_set_check_room() of this switch. Before it has said how many it has, a meter too many is
+ * for it to refuse.
  */
 int flow_sync_meters_left(const struct flow_sync *sync, size_t more, struct error *err);
 

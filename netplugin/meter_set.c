@@ -167,6 +167,19 @@ size_t meter_set_wanted(const struct meter_set *set)
 	return set->wanted;
 }
 
+int meter_set_check_room(const struct meter_set *set, uint32_t max, size_t more, struct error *err)
+{
+	if (more == 0)
+		return 0;
+	if (max == 0)
+		return error_set(err, ERR_UNSUPPORTED, 0,
+			"the switch's datapath has no meters: bandwidth cannot be limited");
+	if (set->wanted + more > max)
+		return error_set(err, ERR_EXHAUSTED, 0,
+			"the switch's %u meters are in use: no more bandwidth can be limited", max);
+	return 0;
+}
+
 static void append(struct ovs_list *requests, const struct entry *entry, uint16_t command)
 {
 	struct ofputil_meter_band band = {

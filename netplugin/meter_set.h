@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/error.h"
+
 struct meter_set;
 struct ofputil_meter_config;
 struct ovs_list;
@@ -39,6 +41,12 @@ char *meter_set_describe(const struct meter_set *set);
 /* Number of those that differ, and of those wanted. */
 size_t meter_set_differences(const struct meter_set *set);
 size_t meter_set_wanted(const struct meter_set *set);
+
+/*
+ * Whether a switch that has 'max' meters has 'more' beyond those wanted. ERR_UNSUPPORTED (it has
+ * none at all), ERR_EXHAUSTED.
+ */
+int meter_set_check_room(const struct meter_set *set, uint32_t max, size_t more, struct error *err);
 
 /*
  * Appends to 'requests' the meter_mods (struct ofpbuf) that make and change meters, and remembers

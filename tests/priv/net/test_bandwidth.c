@@ -324,6 +324,37 @@ static void meters_are_mended(void **state)
 	unplug(&b);
 }
 
+/* One that netd has not seen yet has the number: refused, looked at, and made what it must be. */
+static void a_meter_in_the_way_is_replaced(void **state)
+{
+	char text[ERROR_TEXT_SIZE];
+	struct pod a, b;
+	unsigned code;
+
+	(void)state;
+	plug(&a, "pod-a", 0, 0);
+	plug(&b, "pod-b", 0, 0);
+	free(lab_run("ovs-ofctl -O OpenFlow15 add-meter unix:%s/br0.mgmt "
+		     "meter=%u,kbps,burst,band=type=drop,rate=900000,burst_size=900000",
+		lab.dir, (a.address & 511) * 2 + 1));
+	code = pod_limit(&lab, "pod-a", 0, 5 * MBIT, text);
+	if (code != 0 && !strstr(text, "OFPMMFC_METER_EXISTS"))
+		fail_msg("%s", text);
+	for (int i = 0; i < 100; i++) {
+		cleanup_free char *meters = lab_meters(&lab);
+
+		if (strstr(meters, "rate=5000 "))
+			break;
+		usleep(100 * 1000);
+	}
+	is_limited(rate(&a, &b), 5 * MBIT);
+	/* Others are plugged meanwhile as ever. */
+	assert_int_equal(pod_limit(&lab, "pod-b", 0, 6 * MBIT, NULL), 0);
+	is_limited(rate(&b, &a), 6 * MBIT);
+	unplug(&a);
+	unplug(&b);
+}
+
 static void refuse(uint64_t ingress, uint64_t egress, const char *why)
 {
 	char text[ERROR_TEXT_SIZE];
@@ -366,6 +397,7 @@ int main(void)
 		cmocka_unit_test(a_project_shares_its_limit),
 		cmocka_unit_test(limits_survive_netd_and_the_switch),
 		cmocka_unit_test(meters_are_mended),
+		cmocka_unit_test(a_meter_in_the_way_is_replaced),
 		cmocka_unit_test(what_no_meter_counts_is_refused),
 	};
 

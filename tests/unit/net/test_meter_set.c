@@ -199,6 +199,24 @@ static void what_flows_need_stays(void **state)
 	round_is(-1, OFPMC13_DELETE);
 }
 
+static void a_switch_has_so_many(void **state)
+{
+	const struct meter meter = { 1, 1 };
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(meter_set_check_room(set, 0, 0, &err), 0);
+	assert_int_equal(meter_set_check_room(set, 0, 1, &err), -1);
+	assert_int_equal(err.code, ERR_UNSUPPORTED);
+	assert_int_equal(meter_set_check_room(set, 2, 2, &err), 0);
+	meter_set_want(set, ID, &meter);
+	assert_int_equal(meter_set_check_room(set, 2, 1, &err), 0);
+	assert_int_equal(meter_set_check_room(set, 2, 2, &err), -1);
+	assert_int_equal(err.code, ERR_EXHAUSTED);
+	assert_string_equal(
+		err.text, "the switch's 2 meters are in use: no more bandwidth can be limited");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +224,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(it_says_what_it_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(dumps_are_compared, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_flows_need_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_switch_has_so_many, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("meter_set", tests, NULL, NULL);
