@@ -11,6 +11,7 @@
 #include "nodeagent/agent/daemon.h"
 #include "nodeagent/agent/netd.h"
 #include "nodeagent/agent/node.h"
+#include "nodeagent/agent/ovs.h"
 #include "nodeagent/agent/quotas.h"
 #include "nodeagent/agent/pending.h"
 
@@ -94,7 +95,7 @@ static int start_daemon(struct cluster *cluster, struct error *err)
 	const Bulkhead__V1__NodeConfig *node = cluster->agent->config;
 	cleanup_free char *db = NULL, *root = NULL;
 	char uid[16], bits[16];
-	int made = asprintf(&db, "unix:%s/ovs/db.sock", node->run_dir) |
+	int made = asprintf(&db, "unix:%s/ovs/" OVS_CLUSTER ".sock", node->run_dir) |
 		   asprintf(&root, "%s/empty", node->run_dir);
 	const char *args[] = { "--db", db, "--uid", uid, "--gid", uid, "--root", root,
 		"--cluster-network", node->cluster_network, "--host-subnet-bits", bits,

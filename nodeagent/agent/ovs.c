@@ -47,8 +47,7 @@
 
 /* What a program is told in its own words; the rest of its arguments is the same for all. */
 enum own {
-	OWN_DATABASE, /* cluster.db, or where ovs-vswitchd finds its own */
-	OWN_SWITCH_DATABASE,
+	OWN_DATABASE, /* or where ovs-vswitchd finds its own */
 	OWN_REMOTE,
 	OWN_PID_FILE,
 	OWN_LOG_FILE,
@@ -63,7 +62,7 @@ enum own {
 /* One program that outlives the agent. */
 struct server {
 	struct ovs *ovs;
-	const char *name; /* "ovsdb-server" */
+	const char *name; /* in messages */
 	bool is_switch;
 	const char *program;
 	char *own[OWN_COUNT]; /* NULL: it has none */
@@ -79,7 +78,7 @@ struct server {
 struct ovs {
 	struct agent *agent;
 	char *dir; /* <run>/ovs */
-	struct server servers[2];
+	struct server servers[3];
 	size_t servers_len;
 };
 
@@ -172,7 +171,8 @@ static int adopt(struct server *server, struct error *err)
 static int start(struct server *server, struct error *err)
 {
 	/* -v first, or opening the log file would be announced on the agent's stderr. */
-	const char *argv[3 + OWN_COUNT + 1] = { server->name, "-vconsole:emer", "-vsyslog:off" };
+	const char *argv[3 + OWN_COUNT + 1] = { strrchr(server->program, '/') + 1, "-vconsole:emer",
+		"-vsyslog:off" };
 	size_t n = 3;
 	cleanup_free char *run = NULL, *log = NULL;
 	int made = asprintf(&run, "OVS_RUNDIR=%s", server->ovs->dir) |
@@ -234,12 +234,13 @@ static char *option(const char *prefix, const char *dir, const char *name, const
 	return asprintf(&text, "%s%s/%s%s", prefix, dir, name, suffix) < 0 ? NULL : text;
 }
 
-static int own_common(struct server *server, const char *dir, struct error *err)
+/* 'files' is the name of its own in the folder. */
+static int own_common(struct server *server, const char *dir, const char *files, struct error *err)
 {
-	server->pid_file = option("", dir, server->name, ".pid");
-	server->own[OWN_PID_FILE] = option("--pidfile=", dir, server->name, ".pid");
-	server->own[OWN_LOG_FILE] = option("--log-file=", dir, server->name, ".log");
-	server->own[OWN_CONTROL] = option("--unixctl=", dir, server->name, ".ctl");
+	server->pid_file = option("", dir, files, ".pid");
+	server->own[OWN_PID_FILE] = option("--pidfile=", dir, files, ".pid");
+	server->own[OWN_LOG_FILE] = option("--log-file=", dir, files, ".log");
+	server->own[OWN_CONTROL] = option("--unixctl=", dir, files, ".ctl");
 	if (!server->pid_file || !server->own[OWN_PID_FILE] || !server->own[OWN_LOG_FILE] ||
 		!server->own[OWN_CONTROL] || !server->own[OWN_DATABASE])
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
@@ -277,36 +278,50 @@ static int own_manager(
 		       : -1;
 }
 
-static int add_database_server(struct ovs *ovs, bool with_switch, struct error *err)
+static struct server *add_server(struct ovs *ovs, const char *name, const char *program)
+{
+	struct server *server = &ovs->servers[ovs->servers_len++];
+
+	server->name = name;
+	server->program = program;
+	return server;
+}
+
+/*
+ * What listens to other nodes serves the cluster's database and no other: a server's listener opens
+ * all that it serves, and the switch's has no roles, so that who connects could do anything there.
+ */
+static int add_cluster_server(struct ovs *ovs, struct error *err)
 {
 	const Bulkhead__V1__NodeConfig *config = ovs->agent->config;
 	cleanup_free char *dir = join(config->state_dir, "cluster");
-	struct server *server = &ovs->servers[0];
+	struct server *server =
+		add_server(ovs, "the cluster's ovsdb-server", "/usr/sbin/ovsdb-server");
 
-	ovs->servers_len = 1;
-	server->name = "ovsdb-server";
-	server->program = "/usr/sbin/ovsdb-server";
 	if (!dir || (config_is_member(config) ? own_member(server, config, dir)
 					      : own_manager(server, config, dir)) < 0)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
-	server->own[OWN_REMOTE] = option("--remote=punix:", ovs->dir, "db", ".sock");
-	if (with_switch)
-		server->own[OWN_SWITCH_DATABASE] = join(ovs->dir, "conf.db");
-	if (!server->own[OWN_REMOTE] || (with_switch && !server->own[OWN_SWITCH_DATABASE]))
+	server->own[OWN_REMOTE] = option("--remote=punix:", ovs->dir, OVS_CLUSTER, ".sock");
+	if (!server->own[OWN_REMOTE])
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
-	return own_common(server, ovs->dir, err);
+	return own_common(server, ovs->dir, OVS_CLUSTER, err);
 }
 
 static int add_switch(struct ovs *ovs, struct error *err)
 {
-	struct server *server = &ovs->servers[1];
+	struct server *database =
+		add_server(ovs, "the switch's ovsdb-server", "/usr/sbin/ovsdb-server");
+	struct server *server = add_server(ovs, "ovs-vswitchd", "/usr/sbin/ovs-vswitchd");
 
-	ovs->servers_len = 2;
-	server->name = "ovs-vswitchd";
 	server->is_switch = true;
-	server->program = "/usr/sbin/ovs-vswitchd";
+	database->own[OWN_DATABASE] = join(ovs->dir, "conf.db");
+	database->own[OWN_REMOTE] = option("--remote=punix:", ovs->dir, "db", ".sock");
 	server->own[OWN_DATABASE] = option("unix:", ovs->dir, "db", ".sock");
-	return own_common(server, ovs->dir, err);
+	if (!database->own[OWN_REMOTE])
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", database->name);
+	if (own_common(database, ovs->dir, "ovsdb-server", err) < 0)
+		return -1;
+	return own_common(server, ovs->dir, server->name, err);
 }
 
 /*
@@ -358,11 +373,12 @@ static int make_databases(const struct ovs *ovs, bool with_switch, struct error 
 
 	if (!cluster || !conf)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot make databases");
-	if (ovs_pid_of(ovs->servers[0].pid_file))
-		return 0;
-	if (!config_is_member(config) && make_cluster(config, cluster, err) < 0)
+	if (!config_is_member(config) && !ovs_pid_of(ovs->servers[0].pid_file) &&
+		make_cluster(config, cluster, err) < 0)
 		return -1;
-	return with_switch ? ovs_db_make(conf, SWITCH_SCHEMA, SWITCH_ROW, err) : 0;
+	if (!with_switch || ovs_pid_of(ovs->servers[1].pid_file))
+		return 0;
+	return ovs_db_make(conf, SWITCH_SCHEMA, SWITCH_ROW, err);
 }
 
 /*
@@ -411,8 +427,7 @@ static int begin(struct ovs *ovs, struct error *err)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start Open vSwitch");
 	if (mkdir(ovs->dir, 0755) < 0 && errno != EEXIST)
 		return error_set(err, error_code_of(errno), errno, "cannot make %s", ovs->dir);
-	if (add_database_server(ovs, with_switch, err) < 0 ||
-		(with_switch && add_switch(ovs, err) < 0) ||
+	if (add_cluster_server(ovs, err) < 0 || (with_switch && add_switch(ovs, err) < 0) ||
 		make_databases(ovs, with_switch, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ovs->servers_len; i++) {

@@ -1,8 +1,9 @@
 /*
- * Open vSwitch's own programs, which outlive the agent: ovsdb-server with the cluster database and,
- * with `ovs: private`, the switch's database and ovs-vswitchd. Found again by their pid files,
- * started when they are not there and started again when they end. With `ovs: system` the switch is
- * the distribution's, and only an ovsdb-server for the cluster database is started.
+ * Open vSwitch's own programs, which outlive the agent: an ovsdb-server with the cluster database
+ * and, with `ovs: private`, another with the switch's database, and ovs-vswitchd. Found again by
+ * their pid files, started when they are not there and started again when they end. With `ovs:
+ * system` the switch is the distribution's, and only an ovsdb-server for the cluster database is
+ * started.
  *
  * The cluster database is <state>/cluster.db, served to other nodes where `cluster_listen` says so;
  * a member of a cluster runs a relay of its manager's instead. Both speak TLS 1.2 or 1.3, know each
@@ -22,6 +23,7 @@
 #define OVS_DIR_SIZE     64
 #define OVS_CONTROL_SIZE 40
 #define OVS_SYSTEM_DIR   "/run/openvswitch"
+#define OVS_CLUSTER      "cluster" /* .sock, .pid, .ctl, .log in <run>/ovs of the cluster's database */
 #define OVS_DOMAIN       "bulkhead_ovs_t" /* of its programs where SELinux is on */
 
 struct agent;

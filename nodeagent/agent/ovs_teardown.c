@@ -74,7 +74,7 @@ static int end_process(const char *pid_file, struct error *err)
 
 static int end_private(const Bulkhead__V1__NodeConfig *config, struct error *first)
 {
-	static const char *const names[] = { "ovs-vswitchd", "ovsdb-server" };
+	static const char *const names[] = { "ovs-vswitchd", "ovsdb-server", OVS_CLUSTER };
 	struct error err = { 0 };
 	int r = 0;
 
