@@ -32,6 +32,7 @@ TUNNEL      | netplugin/flows        | bulkhead-netd  | bats --formatter tap -f 
 TUNNEL      | netplugin/flows        | bulkhead-netd  | bats --formatter tap -f "pose as another" tests/e2e/cluster.bats
 ACCESS      | nodeagent/agent/ovs    | bulkhead-agent | bats --formatter tap -f "writes its own row" tests/e2e/cluster.bats
 JOIN_NAME   | nodeagent/agent/methods_join | bulkhead-agent | bats --formatter tap -f "a token is for one node" tests/e2e/cluster.bats
+SECRET_ROWS | nodeagent/cluster/row  | tests/unit/cluster/test_row | $B/tests/unit/cluster/test_row
 ROWS        | netplugin/adopt        | bulkhead-netd  | $B/tests/priv/net/test_life
 CNI_PEER    | netplugin/cni          | bulkhead-netd  | $B/tests/priv/net/test_cni_socket
 RELEASED    | nodeagent/cluster/move | bulkhead-clusterd | $B/tests/priv/cluster/test_changes

@@ -7,11 +7,14 @@
 
 #include "cluster/bulkhead-idl.h"
 #include "lib/cleanup.h"
+#include "lib/path.h"
 #include "nodeagent/cluster/request.h"
 #include "proto/base64.h"
 #include "secrets/sealing_key.h"
 #include "smap.h"
 #include "util.h"
+
+#define ROW_UID_MAX 64
 
 /* Sorted, so that a row that is the same reads the same. */
 static void copy_quotas(const struct bhrec_project *row, Bulkhead__V1__ClusterProject *m)
@@ -72,15 +75,53 @@ static void copy_keys(const struct bhrec_secret *row, Bulkhead__V1__ClusterSecre
 	}
 }
 
+static int check_text(const char *text, const char *column, size_t max, struct error *err)
+{
+	for (size_t i = 0; text[i]; i++) {
+		if (i >= max || text[i] <= ' ' || text[i] > '~')
+			return error_set(err, ERR_INVALID, 0,
+				"column %s: must be printable ASCII without spaces, of at most "
+				"%zu bytes",
+				column, max);
+	}
+	return 0;
+}
+
+/*
+ * Any node of the cluster writes secrets that are sealed to it, and asks its own daemon to judge
+ * them or not: what request.c would refuse is not told to the agent.
+ */
+static int check_secret(const struct bhrec_secret *row, struct error *err)
+{
+#ifdef BULKHEAD_WEAK_SECRET_ROWS
+	return 0;
+#endif
+	if (!name_is_dns_subdomain(row->name))
+		return error_set(err, ERR_INVALID, 0, "column name: is not an RFC 1123 subdomain");
+	if (check_text(row->type, "type", SECRET_TYPE_MAX, err) < 0 ||
+		check_text(row->node, "node", OBJECT_NAME_SIZE - 1, err) < 0 ||
+		check_text(row->uid, "uid", ROW_UID_MAX, err) < 0)
+		return -1;
+	if (row->n_keys > SECRET_KEYS_MAX)
+		return error_set(err, ERR_INVALID, 0, "column keys: %zu are more than %d",
+			row->n_keys, SECRET_KEYS_MAX);
+	for (size_t i = 0; i < row->n_keys; i++) {
+		if (secret_key_check(row->key_keys[i], err) < 0)
+			return error_prefix(err, "column keys");
+	}
+	return 0;
+}
+
 int row_secret(const struct bhrec_secret *row, Bulkhead__V1__ClusterSecret **ret, struct error *err)
 {
 	ProtobufCBinaryData sealed;
 	Bulkhead__V1__ClusterSecret *m;
 
 	if (!row->project)
-		return error_set(err, ERR_INVALID, 0, "secret '%s' has no project", row->name);
-	if (decode(row->sealed, SECRET_SEALED_MAX, "sealed", &sealed, err) < 0)
-		return error_prefix(err, "secret '%s/%s'", row->project->name, row->name);
+		return error_set(err, ERR_INVALID, 0, "secret '%.253s' has no project", row->name);
+	if (check_secret(row, err) < 0 ||
+		decode(row->sealed, SECRET_SEALED_MAX, "sealed", &sealed, err) < 0)
+		return error_prefix(err, "secret '%s/%.253s'", row->project->name, row->name);
 	m = xmalloc(sizeof(*m));
 	bulkhead__v1__cluster_secret__init(m);
 	m->project = xstrdup(row->project->name);

@@ -116,6 +116,64 @@ static void sealed_is_judged(void **state)
 	assert_non_null(strstr(err.text, "is not base64"));
 }
 
+static void unusable(const struct bhrec_secret *row, const char *why)
+{
+	Bulkhead__V1__ClusterSecret *m;
+	struct error err = { 0 };
+
+	assert_int_equal(row_secret(row, &m, &err), -1);
+	if (!strstr(err.text, why))
+		fail_msg("'%s' does not say '%s'", err.text, why);
+}
+
+/* What a node writes past its own daemon: no other must choke on it. */
+static void a_secret_of_a_hostile_node(void **state)
+{
+	cleanup_free char *large = calloc(1, 5000001);
+	char *names[] = { TEXT("a") };
+	int64_t sizes[] = { 1 };
+	struct bhrec_project project = red();
+	const struct bhrec_secret good = {
+		.project = &project,
+		.name = TEXT("db"),
+		.type = TEXT("Opaque"),
+		.uid = TEXT("u"),
+		.node = TEXT("n1"),
+		.sealed = TEXT("AAAA"),
+		.key_keys = names,
+		.value_keys = sizes,
+		.n_keys = 1,
+	};
+	struct bhrec_secret row = good;
+	Bulkhead__V1__ClusterSecret *m;
+	struct error err = { 0 };
+
+	(void)state;
+	memset(large, 't', 5000000);
+	assert_int_equal(row_secret(&row, &m, &err), 0);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
+	row.type = large;
+	unusable(&row, "secret 'red/db': column type: must be printable");
+	row.type = TEXT("a\nb");
+	unusable(&row, "column type");
+	row = good;
+	row.node = large;
+	unusable(&row, "column node");
+	row = good;
+	row.uid = large;
+	unusable(&row, "column uid");
+	row = good;
+	row.name = TEXT("../x");
+	unusable(&row, "column name: is not an RFC 1123 subdomain");
+	row = good;
+	names[0] = TEXT("..");
+	unusable(&row, "column keys");
+	names[0] = large;
+	unusable(&row, "column keys");
+	row.n_keys = SECRET_KEYS_MAX + 1;
+	unusable(&row, "column keys: 1025 are more than 1024");
+}
+
 static void a_node(void **state)
 {
 	struct bhrec_node row = {
@@ -190,6 +248,7 @@ int main(void)
 		cmocka_unit_test(a_secret),
 		cmocka_unit_test(a_policy),
 		cmocka_unit_test(sealed_is_judged),
+		cmocka_unit_test(a_secret_of_a_hostile_node),
 		cmocka_unit_test(a_node),
 	};
 
