@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/ipnet.h"
 #include "secrets/envelope.h"
 #include "secrets/key_files.h"
 #include "secrets/pem.h"
@@ -173,6 +174,17 @@ static int sign_sealing(const struct join_authority *authority,
 		ret->data, &ret->len, err);
 }
 
+/*
+ * A certificate for the API names what the cluster knows a node by: its name and its address, which
+ * are no other's. Anything else that the node may say would let it pose as other servers.
+ */
+static int check_address(const char *address, struct error *err)
+{
+	uint32_t number;
+
+	return address_parse(address, &number, err) < 0 ? error_prefix(err, "address") : 0;
+}
+
 static int fill(const struct join_authority *authority,
 	const Bulkhead__V1__JoinNodeRequest *request, Bulkhead__V1__JoinNodeResponse *response,
 	struct error *err)
@@ -181,7 +193,7 @@ static int fill(const struct join_authority *authority,
 	const struct pki_subject server = {
 		.use = PKI_SERVER,
 		.name = request->name,
-		.address = request->listen_address,
+		.address = request->address,
 		.life = PKI_NODE_LIFE,
 	};
 	const struct pki_subject member = {
@@ -200,8 +212,9 @@ static int fill(const struct join_authority *authority,
 	size_t size;
 
 	snprintf(user, sizeof(user), JOIN_NODE_PREFIX "%s", request->name);
-	if (issue(&request->server_request, "server_request", &server, authority->ca,
-		    authority->ca_key, &response->server_certificate, err) < 0 ||
+	if (check_address(request->address, err) < 0 ||
+		issue(&request->server_request, "server_request", &server, authority->ca,
+			authority->ca_key, &response->server_certificate, err) < 0 ||
 		issue(&request->member_request, "member_request", &member, authority->nodes_ca,
 			authority->nodes_ca_key, &response->member_certificate, err) < 0 ||
 		issue(&request->member_request, "member_request", &node, authority->ca,

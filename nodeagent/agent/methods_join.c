@@ -272,11 +272,36 @@ static int check_name(const struct call *call, const char *name, struct error *e
 	return 0;
 }
 
+/* It gets into a certificate, and is where others send pods' packets. */
+static int check_address(
+	const Bulkhead__V1__NodeConfig *config, const char *text, struct error *err)
+{
+	struct ipnet cluster = { 0 };
+	const char *colon = strrchr(config->listen, ':');
+	size_t host = colon ? (size_t)(colon - config->listen) : 0;
+	uint32_t address;
+
+	if (address_parse(text, &address, err) < 0 ||
+		ipnet_parse(config->cluster_network, "cluster_network", &cluster, err) < 0)
+		return error_prefix(err, "address");
+	/* "This network", loopback, multicast and what is above. */
+	if (address >> 24 == 0 || address >> 24 == 127 || address >> 28 >= 14)
+		return error_set(err, ERR_INVALID, 0,
+			"address: other machines do not reach a node at %s", text);
+	if (ipnet_contains(&cluster, address))
+		return error_set(err, ERR_INVALID, 0,
+			"address: %s lies in the cluster's network %s, where pods have theirs",
+			text, config->cluster_network);
+	if (strlen(text) == host && strncmp(text, config->listen, host) == 0)
+		return error_set(err, ERR_EXISTS, 0, "address: node '%s' is called at %s",
+			config->node_name, text);
+	return 0;
+}
+
 static int check_request(const struct call *call, struct error *err)
 {
 	const Bulkhead__V1__JoinNodeRequest *request = request_of(call);
 	const struct agent *agent = call->agent;
-	uint32_t address;
 
 	if (!agent->config->cluster_listen[0])
 		return error_set(err, ERR_PRECONDITION, 0,
@@ -285,8 +310,8 @@ static int check_request(const struct call *call, struct error *err)
 			agent->config->node_name);
 	if (check_name(call, request->name, err) < 0)
 		return -1;
-	if (address_parse(request->address, &address, err) < 0)
-		return error_prefix(err, "address");
+	if (check_address(agent->config, request->address, err) < 0)
+		return -1;
 	if (cluster_node(agent->cluster, request->name))
 		return error_set(err, ERR_EXISTS, 0,
 			"node '%s' is in the cluster already: 'bulkhead delete node %s' first, or "

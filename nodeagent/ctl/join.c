@@ -344,25 +344,19 @@ static int ask(const struct node_plan *plan, const char *pki, const Bulkhead__V1
 {
 	cleanup_message Bulkhead__V1__JoinNodeRequest *request = NULL;
 	ProtobufCMessage *response = NULL;
-	char *own[3], host[256];
+	char *own[2];
 	int r;
 
 	if (read_request(pki, &request, err) < 0)
 		return -1;
-	host_of(plan->listen, host, sizeof(host));
-	if (strcmp(host, "0.0.0.0") == 0)
-		snprintf(host, sizeof(host), "%s", plan->address);
 	/* What is borrowed must be the message's own again before it is freed. */
 	own[0] = request->name;
 	own[1] = request->address;
-	own[2] = request->listen_address;
 	request->name = borrow(plan->name);
 	request->address = borrow(plan->address);
-	request->listen_address = host;
 	r = call_server(token, request, &response, err);
 	request->name = own[0];
 	request->address = own[1];
-	request->listen_address = own[2];
 	*ret = (Bulkhead__V1__JoinNodeResponse *)response;
 	return r;
 }

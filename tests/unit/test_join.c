@@ -31,7 +31,7 @@ struct fixture {
 	char keys[2][96], pki[2][96], cluster[2][96];
 	struct join_authority authority;
 	Bulkhead__V1__JoinNodeRequest *request;
-	char *own[3]; /* the request's own strings, while it borrows others */
+	char *own[2]; /* the request's own strings, while it borrows others */
 };
 
 static void read_request(struct fixture *f)
@@ -49,10 +49,8 @@ static void read_request(struct fixture *f)
 	f->request = (Bulkhead__V1__JoinNodeRequest *)message;
 	f->own[0] = f->request->name;
 	f->own[1] = f->request->address;
-	f->own[2] = f->request->listen_address;
 	f->request->name = (char *)(uintptr_t) "b";
 	f->request->address = (char *)(uintptr_t) "192.0.2.2";
-	f->request->listen_address = (char *)(uintptr_t) "192.0.2.2";
 }
 
 static int set_up(void **state)
@@ -88,7 +86,6 @@ static int tear_down(void **state)
 
 	f->request->name = f->own[0];
 	f->request->address = f->own[1];
-	f->request->listen_address = f->own[2];
 	bulkhead__v1__join_node_request__free_unpacked(f->request, NULL);
 	join_authority_done(&f->authority);
 	assert_int_equal(tree_remove_at(AT_FDCWD, f->dir, &err), 0);
@@ -180,6 +177,24 @@ static void each_certificate_serves_its_purpose_only(void **state)
 	bulkhead__v1__join_node_response__free_unpacked(r, NULL);
 }
 
+/* Its own name and address, and the machine's own: it poses as no other server. */
+static void the_server_is_named_as_the_cluster_knows_it(void **state)
+{
+	struct fixture *f = *state;
+	Bulkhead__V1__JoinNodeResponse *r;
+	X509 *cert;
+
+	if (join_sign(&f->authority, f->request, &r, &err) < 0)
+		fail_msg("%s", err.text);
+	cert = cert_of(r->server_certificate);
+	assert_int_equal(X509_check_host(cert, "b", 0, 0, NULL), 1);
+	assert_int_equal(X509_check_ip_asc(cert, "192.0.2.2", 0), 1);
+	assert_int_equal(X509_check_host(cert, "a", 0, 0, NULL), 0);
+	assert_int_equal(X509_check_ip_asc(cert, "192.0.2.1", 0), 0);
+	X509_free(cert);
+	bulkhead__v1__join_node_response__free_unpacked(r, NULL);
+}
+
 static void refused(struct fixture *f, const char *why)
 {
 	Bulkhead__V1__JoinNodeResponse *r;
@@ -222,9 +237,11 @@ static void other_fields_are_judged(void **state)
 	f->request->name = (char *)(uintptr_t) "b,O=system:masters";
 	refused(f, "node 'b,O=system:masters'");
 	f->request->name = (char *)(uintptr_t) "b";
-	f->request->listen_address = (char *)(uintptr_t) "192.0.2.2,DNS:a";
-	refused(f, "neither an IP address nor a DNS name");
-	f->request->listen_address = (char *)(uintptr_t) "192.0.2.2";
+	f->request->address = (char *)(uintptr_t) "192.0.2.2,DNS:a";
+	refused(f, "address: '192.0.2.2,DNS:a' is not an IPv4 address");
+	f->request->address = (char *)(uintptr_t) "a"; /* the first node's name */
+	refused(f, "address: 'a' is not an IPv4 address");
+	f->request->address = (char *)(uintptr_t) "192.0.2.2";
 	f->request->sealing_key.len--;
 	refused(f, "sealing_key: has 31 bytes");
 	f->request->sealing_key.len++;
@@ -252,6 +269,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(each_certificate_serves_its_purpose_only),
+		T(the_server_is_named_as_the_cluster_knows_it),
 		T(requests_must_prove_their_key),
 		T(other_fields_are_judged),
 		T(keys_are_not_made_twice),
