@@ -45,14 +45,17 @@ int ctl_init(struct ctl *ctl, struct error *err)
 			"%s holds a node already; 'bulkhead up' starts it, 'bulkhead down --purge' "
 			"removes it",
 			plan.state);
-	if (node_check(&plan, err) < 0)
+	if (node_refuse_existing(plan.state, err) < 0 || node_check(&plan, err) < 0)
 		return -1;
 	printf("making keys and certificates for node %s\n", plan.name);
 	fflush(stdout);
-	if (make_keys(&plan, err) < 0 ||
-		node_write_context(&plan, "pki/admin.pem", "pki/admin.key", err) < 0 ||
-		node_write_config(&plan, err) < 0)
+	if (make_keys(&plan, err) < 0)
 		return -1;
+	if (node_write_context(&plan, "pki/admin.pem", "pki/admin.key", err) < 0 ||
+		node_write_config(&plan, err) < 0) {
+		node_take_back(plan.state);
+		return -1;
+	}
 	printf("wrote %s/node.yaml and %s/context.yaml\n", plan.state, plan.state);
 	if (ctl->args->no_start)
 		return CTL_OK;

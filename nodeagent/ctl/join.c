@@ -363,20 +363,6 @@ static int ask(const struct node_plan *plan, const char *pki, const Bulkhead__V1
 
 /* ---- join ----------------------------------------------------------------------------------- */
 
-/* What join_all() made before the cluster knew of it. */
-static void take_back(const struct node_plan *plan)
-{
-	static const char *const names[] = { "pki", "keys", "cluster", "node.yaml",
-		"context.yaml" };
-	char path[PATH_MAX];
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		snprintf(path, sizeof(path), "%s/%s", plan->state, names[i]);
-		tree_remove_at(AT_FDCWD, path, NULL);
-	}
-	rmdir(plan->state);
-}
-
 static int write_all(struct node_plan *plan, const char *pki, const Bulkhead__V1__JoinToken *token,
 	const Bulkhead__V1__JoinNodeResponse *response, struct error *err)
 {
@@ -408,27 +394,13 @@ static int join_all(struct node_plan *plan, const Bulkhead__V1__JoinToken *token
 	snprintf(pki, sizeof(pki), "%s/pki", plan->state);
 	printf("making keys of node %s and asking %s\n", plan->name, token->server);
 	fflush(stdout);
-	if (make_keys(plan, err) < 0 || ask(plan, pki, token, &response, err) < 0 ||
-		write_all(plan, pki, token, response, err) < 0) {
-		take_back(plan);
+	/* Keys that are there already are somebody else's, who may be joining right now. */
+	if (make_keys(plan, err) < 0)
 		return -1;
-	}
-	return 0;
-}
-
-static int refuse_existing(const char *state, struct error *err)
-{
-	static const char *const names[] = { "node.yaml", "keys", "pki", "cluster" };
-	char path[PATH_MAX];
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		snprintf(path, sizeof(path), "%s/%s", state, names[i]);
-		if (access(path, F_OK) == 0)
-			return error_set(err, ERR_EXISTS, 0,
-				"%s is there already: 'bulkhead down --purge' removes a node, or "
-				"use "
-				"another --state-dir",
-				path);
+	if (ask(plan, pki, token, &response, err) < 0 ||
+		write_all(plan, pki, token, response, err) < 0) {
+		node_take_back(plan->state);
+		return -1;
 	}
 	return 0;
 }
@@ -441,7 +413,7 @@ int ctl_join(struct ctl *ctl, struct error *err)
 
 	if (read_token(ctl->args, &token, err) < 0 ||
 		node_plan(&plan, ctl->args, token->node, "join", err) < 0 ||
-		refuse_existing(plan.state, err) < 0)
+		node_refuse_existing(plan.state, err) < 0)
 		return -1;
 	if (!plan.address[0]) {
 		if (find_address(token->server, address, err) < 0)

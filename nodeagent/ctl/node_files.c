@@ -281,6 +281,50 @@ int node_read_config(const char *state, Bulkhead__V1__NodeConfig **ret, struct e
 	return 0;
 }
 
+/* ---- what is there already, and what must not stay ------------------------------------------ */
+
+static const char *const made[] = { "keys", "pki", "cluster", "node.yaml", "context.yaml" };
+
+int node_refuse_existing(const char *state, struct error *err)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
+		snprintf(path, sizeof(path), "%s/%s", state, made[i]);
+		if (access(path, F_OK) == 0)
+			return error_set(err, ERR_EXISTS, 0,
+				"%s is there already: 'bulkhead down --purge' removes a node, or "
+				"use "
+				"another --state-dir",
+				path);
+	}
+	return 0;
+}
+
+void node_take_back(const char *state)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
+		snprintf(path, sizeof(path), "%s/%s", state, made[i]);
+		tree_remove_at(AT_FDCWD, path, NULL);
+	}
+	rmdir(state);
+}
+
+bool node_is_half_made(const char *state)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/node.yaml", state);
+	if (access(path, F_OK) == 0)
+		return false;
+	/* bulkhead-secretd makes the folder its user's before it puts anything in any. */
+	snprintf(path, sizeof(path), "%s/keys", state);
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == UID_SECRETD;
+}
+
 int node_check(const struct node_plan *plan, struct error *err)
 {
 	const char *state = plan->state;

@@ -61,6 +61,13 @@ int node_write_config(const struct node_plan *plan, struct error *err);
 int node_write_context(
 	const struct node_plan *plan, const char *certificate, const char *key, struct error *err);
 
+/* Errors: ERR_EXISTS names the first thing of a node that lies in the state directory. */
+int node_refuse_existing(const char *state, struct error *err);
+/* Removes what a node is made of before it first starts; nothing else may be there to lose. */
+void node_take_back(const char *state);
+/* Keys are there, but no node.yaml: 'init' or 'join' ended amid its work. */
+bool node_is_half_made(const char *state);
+
 /* Reads <state>/node.yaml. The caller frees it with ctl_free(). */
 int node_read_config(const char *state, Bulkhead__V1__NodeConfig **ret, struct error *err);
 

@@ -208,6 +208,14 @@ int ctl_down(struct ctl *ctl, struct error *err)
 	char *argv[] = { program, (char *)(uintptr_t) "--teardown", (char *)(uintptr_t) "--config",
 		file, ctl->args->purge ? (char *)(uintptr_t) "--purge" : NULL, NULL };
 
+	if (ctl->args->purge && node_is_half_made(state)) {
+		node_take_back(state);
+		if (node_is_half_made(state))
+			return error_set(err, ERR_DENIED, 0,
+				"cannot remove %s/keys: it is root's to do", state);
+		printf("removed what an 'init' or 'join' that was cut short left in %s\n", state);
+		return CTL_OK;
+	}
 	if (node_read_config(state, &config, err) < 0 || stop_agent(config, err) < 0)
 		return -1;
 	snprintf(program, sizeof(program), "%s/bulkhead-agent", config->libexec_dir);
