@@ -22,9 +22,9 @@
 #define GATEWAY_TABLE_PREFIX "bulkhead-" /* netplugin/gateway_rules.h's, before the bridge */
 
 /* What Bulkhead makes in <state>; nothing else there is touched. */
-static const char *const state_names[] = { "pods", "logs", "images", "keys", "pki", "cluster.db",
-	"cluster.db.new", ".cluster.db.~lock~", ".cluster.db.new.~lock~", ".cluster.db.tmp.~lock~",
-	"context.yaml", "agent.log" };
+static const char *const state_names[] = { "pods", "logs", "images", "keys", "pki", "cluster",
+	"cluster.db", "cluster.db.new", ".cluster.db.~lock~", ".cluster.db.new.~lock~",
+	".cluster.db.tmp.~lock~", "context.yaml", "agent.log" };
 
 static int remove_pods(struct agent *agent, bool purge, struct error *err)
 {
