@@ -31,10 +31,10 @@ static int add_node(struct batch *batch, const struct bhrec_node *row, struct er
 	Bulkhead__V1__ClusterNode *message;
 	struct error bad = { 0 };
 
-	if (row_node(row, &message, &bad) == 0)
-		return batch_node(batch, message, err);
-	log_error("the cluster database holds what cannot be used: %s", bad.text);
-	return 0;
+	/* A node spoils its own key at most: it must be seen to be deleted. */
+	if (row_node(row, &message, &bad) < 0)
+		log_error("the cluster database holds what cannot be used: %s", bad.text);
+	return batch_node(batch, message, err);
 }
 
 static int add_policy(

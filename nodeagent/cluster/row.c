@@ -136,10 +136,10 @@ int row_secret(const struct bhrec_secret *row, Bulkhead__V1__ClusterSecret **ret
 	return 0;
 }
 
-int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, struct error *err)
+/* One without the other is of no use. */
+static int decode_key(const struct bhrec_node *row, Bulkhead__V1__ClusterNode *m, struct error *err)
 {
 	ProtobufCBinaryData key, signature;
-	Bulkhead__V1__ClusterNode *m;
 
 	if (decode(row->sealing_key, HPKE_KEY_SIZE, "sealing_key", &key, err) < 0)
 		return error_prefix(err, "node '%s'", row->name);
@@ -148,12 +148,18 @@ int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, stru
 		free(key.data);
 		return error_prefix(err, "node '%s'", row->name);
 	}
-	m = xmalloc(sizeof(*m));
+	m->sealing_key = key;
+	m->sealing_key_signature = signature;
+	return 0;
+}
+
+int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, struct error *err)
+{
+	Bulkhead__V1__ClusterNode *m = xmalloc(sizeof(*m));
+
 	bulkhead__v1__cluster_node__init(m);
 	m->name = xstrdup(row->name);
 	m->address = xstrdup(row->address);
-	m->sealing_key = key;
-	m->sealing_key_signature = signature;
 	m->subnet = xstrdup(row->subnet);
 	m->created_at = row->created_at;
 	m->uid = xstrdup(row->uid);
@@ -163,7 +169,7 @@ int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, stru
 	for (size_t i = 0; i < row->n_pods; i++)
 		m->pods[i] = xstrdup(row->pods[i]);
 	*ret = m;
-	return 0;
+	return decode_key(row, m, err);
 }
 
 char *row_secret_key(const struct bhrec_secret *row)

@@ -73,6 +73,23 @@ insert_secret() { # NAME COLUMNS
 }
 has_secret() { [[ $(bh get secrets --no-headers) == "$1 "* ]]; }
 no_secret() { ! bh get secrets --no-headers | grep -q fine; }
+@test "a node that spoils its own row is seen, and deleted" {
+	token s >"$node_dir/s.yaml"
+	join "$node_dir/s.yaml" "$node_dir/s" 198.51.100.4
+	in_netns ovsdb-client --timeout=5 --private-key="$node_dir/s/cluster/member.key" --certificate="$node_dir/s/cluster/member.pem" \
+		--ca-cert="$node_dir/s/cluster/database.pem" transact "ssl:$MANAGER:7444" \
+		'["Bulkhead",{"op":"update","table":"Node","where":[["name","==","s"]],"row":{"sealing_key":"!"}}]'
+	eventually 10 grep -q "cannot be used: node 's': column sealing_key" "$node_state/agent.log"
+	kill -KILL "$(daemon_pid bulkhead-clusterd)"
+	eventually 10 connected_twice
+	eventually 10 has_node s
+	bh delete node s
+	eventually 10 no_node s
+	rm -rf "$node_dir/s"
+}
+connected_twice() { [ "$(grep -c 'the cluster database is there' "$node_state/agent.log")" = 2 ]; }
+has_node() { bh get nodes --no-headers | grep -q "^$1 "; }
+no_node() { ! has_node "$1"; }
 @test "a node's certificate names it as the cluster knows it, wherever it says to listen" {
 	run openssl x509 -in "$node_dir/b/pki/node.pem" -noout -ext subjectAltName
 	[[ $output == *"DNS:b, DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1, IP Address:$MEMBER"* ]]

@@ -199,9 +199,16 @@ static void a_node(void **state)
 	row.sealing_key_signature = TEXT("nonsense!");
 	assert_int_equal(row_node(&row, &m, &err), -1);
 	assert_non_null(strstr(err.text, "column sealing_key_signature: is not base64"));
+	/* It is a node nevertheless, with a key that nobody uses. */
+	assert_string_equal(m->name, "n1");
+	assert_string_equal(m->subnet, "10.128.0.0/23");
+	assert_int_equal(m->sealing_key.len, 0);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
 	row.sealing_key = TEXT("nonsense!");
 	assert_int_equal(row_node(&row, &m, &err), -1);
 	assert_non_null(strstr(err.text, "node 'n1': column sealing_key: is not base64"));
+	assert_int_equal(m->sealing_key.len, 0);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
 }
 
 static void a_policy(void **state)
