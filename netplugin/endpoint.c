@@ -1,5 +1,6 @@
 #include <config.h>
 
+#include "netplugin/denials.h"
 #include "netplugin/endpoint.h"
 
 #include <stdio.h>
@@ -265,6 +266,8 @@ int endpoint_refresh_flows(struct netd *netd, struct endpoint *endpoint, struct 
 		return -1;
 	endpoint->flows_wanted = true;
 	endpoint->flows_removed = false;
+	if (denials_follow(netd, endpoint, true, &endpoint->flow_seq, err) < 0)
+		return -1;
 	return limits_want(netd, endpoint, true, &endpoint->flow_seq, err);
 }
 
@@ -324,6 +327,7 @@ static int unwant_flows(struct netd *netd, struct endpoint *endpoint, struct err
 		return 0;
 	endpoint->flows_wanted = false;
 	if (want_pod(netd, endpoint, false, err) < 0 ||
+		denials_follow(netd, endpoint, false, &endpoint->flow_seq, err) < 0 ||
 		limits_want(netd, endpoint, false, &endpoint->flow_seq, err) < 0 ||
 		(!vnid_is_used(netd, endpoint, vnid) &&
 			want_vnid(netd, vnid, false, &endpoint->flow_seq, err) < 0))

@@ -44,6 +44,7 @@ enum flow_class {
 	FLOW_PEER = 4,       /* object: the address of its subnet */
 	FLOW_POLICY = 8,     /* object 0 */
 	FLOW_BANDWIDTH = 16, /* object: the address of a pod */
+	FLOW_DENIAL = 17,    /* object: the address of a pod */
 };
 
 /* OpenFlow number of the VXLAN port; of pods none is lower than 2. */

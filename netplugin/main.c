@@ -24,6 +24,7 @@
 #include "lib/ovs.h"
 #include "netlink-socket.h"
 #include "netplugin/cni.h"
+#include "netplugin/denials.h"
 #include "netplugin/endpoint.h"
 #include "netplugin/guard.h"
 #include "netplugin/limits.h"
@@ -208,6 +209,8 @@ static int start(struct netd *netd, const struct options *options, struct error 
 	netd->peers = peers_new();
 	netd->limits = limits_new();
 	netd->tracer = tracer_new();
+	if (options->deny_log)
+		netd->denials = denials_new(mgmt);
 	hmap_init(&netd->endpoints);
 	simap_init(&netd->vnids.now);
 	simap_init(&netd->vnids.coming);
@@ -250,6 +253,7 @@ static void wait_for_more(struct netd *netd)
 	gateway_wait(netd);
 	cni_wait(netd);
 	tracer_wait(netd);
+	denials_wait(netd);
 	poll_fd_wait(ipc_fd(netd->ipc), events);
 	poll_fd_wait(connector_fd(), POLLIN);
 	poll_block();
@@ -282,6 +286,7 @@ static int loop(struct netd *netd, struct error *err)
 		sync_run(netd);
 		projects_run(netd);
 		tracer_run(netd);
+		denials_run(netd);
 		policies_answer(netd);
 		limits_run(netd);
 		if (connector_is_gone())

@@ -91,6 +91,7 @@ struct netd {
 	struct peers *peers;
 	struct limits *limits;
 	struct tracer *tracer;
+	struct denials *denials; /* NULL: not logged */
 	struct gateway gateway;
 	int route_fd;
 	int guard_fd;    /* -1 without guard */

@@ -22,6 +22,7 @@ enum option_id {
 	OPT_MTU,
 	OPT_TUNNEL_ADDRESS,
 	OPT_EGRESS,
+	OPT_DENY_LOG,
 };
 
 static const struct option long_options[] = {
@@ -37,6 +38,7 @@ static const struct option long_options[] = {
 	{ "mtu", required_argument, NULL, OPT_MTU },
 	{ "tunnel-address", required_argument, NULL, OPT_TUNNEL_ADDRESS },
 	{ "egress", required_argument, NULL, OPT_EGRESS },
+	{ "deny-log", required_argument, NULL, OPT_DENY_LOG },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -90,6 +92,12 @@ static int parse_one(struct options *o, int id, const char *value, struct error 
 		return 0;
 	case OPT_EGRESS:
 		return parse_egress(value, &o->egress, err);
+	case OPT_DENY_LOG:
+		if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+			return error_set(err, ERR_INVALID, 0,
+				"--deny-log: '%s' is not 'on' or 'off'", value);
+		o->deny_log = strcmp(value, "on") == 0;
+		return 0;
 	}
 	return error_set(err, ERR_INVALID, 0, "unknown argument");
 }

@@ -30,6 +30,7 @@ struct options {
 	uint32_t tunnel_address; /* 0: none, there are no other nodes */
 	uint32_t mtu;            /* 0: not given */
 	enum egress egress;
+	int deny_log;
 };
 
 #define VXLAN_OVERHEAD 50   /* bytes: IPv4, UDP, VXLAN and Ethernet headers */

@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "lib/path.h"
 #include "netplugin/cni.h"
+#include "netplugin/denials.h"
 #include "netplugin/endpoint.h"
 #include "netplugin/limits.h"
 #include "netplugin/peers.h"
@@ -499,6 +500,15 @@ static int on_check(
 	return 0;
 }
 
+static int on_denials(
+	struct netd *netd, const ProtobufCMessage *base, struct ipc_frame *frame, struct error *err)
+{
+	(void)base;
+	(void)err;
+	denials_answer(netd, frame->serial);
+	return 0;
+}
+
 /* ---- frames and state ---------------------------------------------------------------------- */
 
 static const struct {
@@ -514,6 +524,7 @@ static const struct {
 	{ IPC_NET_PEERS, on_peers },
 	{ IPC_NET_TRACE, on_trace },
 	{ IPC_NET_CHECK, on_check },
+	{ IPC_NET_DENIALS, on_denials },
 	{ IPC_NET_POLICIES, on_policies },
 	{ IPC_NET_LIMIT, limits_told },
 };

@@ -87,6 +87,9 @@ static char *owner_of(const struct netd *netd, uint64_t cookie)
 	case FLOW_BANDWIDTH:
 		address_format(object, text);
 		return xasprintf("bandwidth of %s", text);
+	case FLOW_DENIAL:
+		address_format(object, text);
+		return xasprintf("deny log of %s", text);
 	default:
 		return xasprintf("class %u object %u", flow_class, object);
 	}

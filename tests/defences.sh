@@ -34,6 +34,8 @@ ACCESS      | nodeagent/agent/ovs    | bulkhead-agent | bats --formatter tap -f 
 JOIN_NAME   | nodeagent/agent/methods_join | bulkhead-agent | bats --formatter tap -f "a token is for one node" tests/e2e/cluster.bats
 SECRET_ROWS | nodeagent/cluster/row  | tests/unit/cluster/test_row | $B/tests/unit/cluster/test_row
 ROWS        | netplugin/adopt        | bulkhead-netd  | $B/tests/priv/net/test_life
+DENY_METER  | netplugin/denials      | bulkhead-netd  | bats --formatter tap -f "a flood is counted" tests/e2e/denials.bats
+TRACE_SEES  | nodeagent/agent/methods_trace | bulkhead-agent | bats --formatter tap -f "a tenant: of others" tests/e2e/network_debug.bats
 CNI_PEER    | netplugin/cni          | bulkhead-netd  | $B/tests/priv/net/test_cni_socket
 RELEASED    | nodeagent/cluster/move | bulkhead-clusterd | $B/tests/priv/cluster/test_changes
 SEALING_KEY | nodeagent/ctl/create   | bulkhead       | bats --formatter tap -f "did not sign" tests/e2e/create.bats

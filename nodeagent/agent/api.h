@@ -104,6 +104,7 @@ void method_get_version(struct agent *agent, struct call *call);
 /* methods_trace.c */
 void method_trace_network(struct agent *agent, struct call *call);
 void method_check_network(struct agent *agent, struct call *call);
+void method_list_denials(struct agent *agent, struct call *call);
 /* methods_join.c */
 void method_join_node(struct agent *agent, struct call *call);
 void method_delete_node(struct agent *agent, struct call *call);

@@ -143,7 +143,7 @@ static int check_datapath(const char *field, const char *value, struct error *er
 	return one_of(field, value, "auto", "netdev", "system", err);
 }
 
-static int check_egress(const char *field, const char *value, struct error *err)
+static int check_switch(const char *field, const char *value, struct error *err)
 {
 	return one_of(field, value, "on", "off", NULL, err);
 }
@@ -256,7 +256,8 @@ static const struct text_field {
 	{ FIELD(cluster_network), check_network },
 	{ FIELD(ovs), check_ovs },
 	{ FIELD(datapath), check_datapath },
-	{ FIELD(egress), check_egress },
+	{ FIELD(egress), check_switch },
+	{ FIELD(deny_log), check_switch },
 	{ FIELD(secrets_on_swap), check_swap },
 	{ FIELD(cgroup_parent), check_cgroup },
 	{ FIELD(cgroup_driver), check_driver },
@@ -306,7 +307,7 @@ static int check_fields(const Bulkhead__V1__NodeConfig *config, struct error *er
 		if (!*value && (f->check == check_journal || f->check == check_log_driver ||
 				       f->check == check_swap || f->check == check_driver ||
 				       f->check == check_address || f->check == check_database ||
-				       f->check == check_egress))
+				       f->check == check_switch))
 			continue;
 		if (!*value)
 			return error_set(err, ERR_INVALID, 0, "%s: is missing", f->name);

@@ -130,6 +130,7 @@ static const struct method methods[] = {
 		method_move_projects),
 	ROW("TraceNetwork", trace_network, "get", "pods", trace_network, false,
 		method_trace_network),
+	ROW("ListDenials", list_denials, "get", "nodes", NULL, false, method_list_denials),
 	ROW("CheckNetwork", check_network, "get", "nodes", NULL, false, method_check_network),
 	ROW("DeleteProject", delete_project, "delete", "projects", delete_project, false,
 		method_delete_project),

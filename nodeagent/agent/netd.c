@@ -310,6 +310,9 @@ static int on_frame(
 	if (frame->type == IPC_NET_CHECKED)
 		return netd_check_answered(
 			&netd->traces, frame, (const Bulkhead__V1__NetChecked *)message, err);
+	if (frame->type == IPC_NET_DENIED)
+		return netd_denials_answered(
+			&netd->traces, frame, (const Bulkhead__V1__NetDenied *)message, err);
 	if (frame->type == IPC_NET_POLICIES_SET) {
 		net_policies_answered(&netd->policies, frame->reply_to,
 			(const Bulkhead__V1__NetPoliciesSet *)message);
@@ -404,6 +407,7 @@ static int start_daemon(struct netd *netd, struct error *err)
 	const char *args[] = { "--ovsdb", db, "--bridge", node->bridge, "--bridge-mgmt-dir", dir,
 		"--subnet", netd->subnet, "--cluster-network", node->cluster_network, "--datapath",
 		node->datapath, "--uid", uid, "--empty-root", root, "--egress", egress,
+		"--deny-log", strcmp(node->deny_log, "on") == 0 ? "on" : "off",
 		config_has_peers(node) ? "--tunnel-address" : NULL, node->address, NULL };
 	const struct daemon_config config = {
 		.event = netd->agent->event,
@@ -519,6 +523,11 @@ int netd_check(struct netd *netd, const Bulkhead__V1__NetCheck *check, netd_chec
 	void *user, struct error *err)
 {
 	return netd_check_ask(&netd->traces, netd->daemon, check, done, user, err);
+}
+
+int netd_denials(struct netd *netd, netd_denied_fn done, void *user, struct error *err)
+{
+	return netd_denials_ask(&netd->traces, netd->daemon, done, user, err);
 }
 
 const char *netd_away(const struct netd *netd)

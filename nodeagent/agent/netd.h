@@ -65,5 +65,6 @@ int netd_trace(struct netd *netd, const Bulkhead__V1__NetTrace *trace, netd_trac
 	void *user, struct error *err);
 int netd_check(struct netd *netd, const Bulkhead__V1__NetCheck *check, netd_checked_fn done,
 	void *user, struct error *err);
+int netd_denials(struct netd *netd, netd_denied_fn done, void *user, struct error *err);
 
 #endif

@@ -5,8 +5,9 @@
 
 struct question {
 	struct pending pending; /* first: the list frees it */
-	netd_traced_fn traced;  /* one of the two */
+	netd_traced_fn traced;  /* one of the three */
 	netd_checked_fn checked;
+	netd_denied_fn denied;
 };
 
 static int ask(struct pending_list *asked, struct daemon *daemon, enum ipc_type type,
@@ -42,6 +43,15 @@ int netd_check_ask(struct pending_list *asked, struct daemon *daemon,
 	const struct question what = { .pending.user = user, .checked = done };
 
 	return ask(asked, daemon, IPC_NET_CHECK, &check->base, &what, err);
+}
+
+int netd_denials_ask(struct pending_list *asked, struct daemon *daemon, netd_denied_fn done,
+	void *user, struct error *err)
+{
+	const Bulkhead__V1__NetDenials denials = BULKHEAD__V1__NET_DENIALS__INIT;
+	const struct question what = { .pending.user = user, .denied = done };
+
+	return ask(asked, daemon, IPC_NET_DENIALS, &denials.base, &what, err);
 }
 
 /* netd is not trusted to match answers: 'question' waits on, and the daemon is ended. */
@@ -103,6 +113,26 @@ int netd_check_answered(struct pending_list *asked, const struct ipc_frame *fram
 	return 0;
 }
 
+int netd_denials_answered(struct pending_list *asked, const struct ipc_frame *frame,
+	const Bulkhead__V1__NetDenied *denied, struct error *err)
+{
+	struct question *question = (struct question *)pending_take(asked, frame->reply_to);
+	struct error why = { 0 };
+	int whole = 1;
+
+	if (!question)
+		return 0;
+	for (size_t i = 0; i < denied->n_denials; i++)
+		whole = whole && denied->denials[i]->source && denied->denials[i]->destination;
+	if (!question->denied || !whole)
+		return refuse(asked, question, IPC_NET_DENIED, err);
+	ipc_error_unpack(denied->error, &why);
+	question->denied(question->pending.user, why.code == ERR_NONE ? denied : NULL,
+		why.code == ERR_NONE ? NULL : &why);
+	free(question);
+	return 0;
+}
+
 void netd_trace_lost(struct pending_list *asked, const struct error *why)
 {
 	struct question *question;
@@ -110,8 +140,10 @@ void netd_trace_lost(struct pending_list *asked, const struct error *why)
 	while ((question = (struct question *)pending_take_any(asked))) {
 		if (question->traced)
 			question->traced(question->pending.user, NULL, why);
-		else
+		else if (question->checked)
 			question->checked(question->pending.user, NULL, why);
+		else
+			question->denied(question->pending.user, NULL, why);
 		free(question);
 	}
 }

@@ -113,6 +113,7 @@ int ctl_network_isolate(struct ctl *ctl, struct error *err);
 int ctl_network_global(struct ctl *ctl, struct error *err);
 int ctl_network_why(struct ctl *ctl, struct error *err);
 int ctl_network_trace(struct ctl *ctl, struct error *err);
+int ctl_network_denials(struct ctl *ctl, struct error *err);
 int ctl_network_check(struct ctl *ctl, struct error *err);
 int ctl_profile(struct ctl *ctl, struct error *err);
 int ctl_logs(struct ctl *ctl, struct error *err);

@@ -86,6 +86,8 @@ static const struct command commands[] = {
 		"each step of the switch with a packet" },
 	{ "network", "check", ctl_network_check, 2, 2, ARG(OUTPUT), "network check [-o json|yaml]",
 		"whether the switch lets pass what projects' networks say, and nothing else" },
+	{ "network", "denials", ctl_network_denials, 2, 2, ARG(OUTPUT) | ARG(NO_HEADERS),
+		"network denials [-o json|yaml]", "what the switch denied pods, where deny_log is on" },
 	{ "profile", "record", ctl_profile, 3, 3, SELECT | ARG(CONTAINER) | ARG(DURATION),
 		"profile record POD [-c NAME] [--duration TIME]",
 		"the least seccomp profile for what a recorded pod did" },

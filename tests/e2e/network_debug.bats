@@ -242,6 +242,11 @@ agree() {
 	refused "usage: bulkhead network why" red/web
 	refused "knows json and yaml" red/web red/api -o wide
 }
+@test "denials are not logged here, and that is said" {
+	run bh network denials
+	[ "$status" = 1 ]
+	[[ $output == *'say deny_log: "on" in node.yaml'* ]]
+}
 @test "many at once are all answered" {
 	local i pids=()
 	for i in $(seq 40); do why red/web red/api:80 >"$node_dir/why.$i" & pids+=($!); done
