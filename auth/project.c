@@ -1,9 +1,11 @@
 #include "auth/project.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/validate_rules.h"
 #include "lib/cleanup.h"
 #include "lib/path.h"
 
@@ -211,4 +213,26 @@ int project_numbers_check(const struct project_facts *facts, uint32_t vnid, stru
 			"project '%s': its MCS label '%s' is not '%s', that of its ids",
 			facts->name, facts->mcs, mcs);
 	return project_vnid_check(facts->name, vnid, err);
+}
+
+int project_label_check(const char *label, bool set, struct error *err)
+{
+	size_t len = strcspn(label, "=");
+	cleanup_free char *key = strndup(label, len);
+	const char *wrong;
+
+	if (!key)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a label");
+	if (set != (label[len] == '='))
+		return error_set(err, ERR_INVALID, 0,
+			"label '%.64s': is set as KEY=VALUE and removed by its KEY", label);
+	wrong = rule_label_key(key);
+	if (!wrong && set && label[len + 1])
+		wrong = rule_label_value(label + len + 1);
+	if (wrong)
+		return error_set(err, ERR_INVALID, 0, "label '%.64s': %s", label, wrong);
+	if (strcmp(key, PROJECT_NAME_LABEL) == 0)
+		return error_set(err, ERR_PRECONDITION, 0,
+			"label '%s' is the project's name, and stays", PROJECT_NAME_LABEL);
+	return 0;
 }

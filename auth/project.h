@@ -85,4 +85,14 @@ int project_name_check(const char *name, struct error *err);
 /* A VNID that a project may have: 10 .. 2^24-1, or 0 when it is global, as "default" always is. */
 int project_vnid_check(const char *name, uint32_t vnid, struct error *err);
 
+#define PROJECT_LABELS_MAX 64
+/* The label that every project has, as every namespace of Kubernetes: its name. Nobody sets it. */
+#define PROJECT_NAME_LABEL "kubernetes.io/metadata.name"
+
+/*
+ * Whether "KEY=VALUE" ('set'), or "KEY" to be removed, may be a project's label. Errors: ERR_INVALID,
+ * ERR_PRECONDITION (PROJECT_NAME_LABEL).
+ */
+int project_label_check(const char *label, bool set, struct error *err);
+
 #endif

@@ -87,6 +87,7 @@ void method_exec(struct agent *agent, struct call *call);
 /* methods_cluster.c */
 void method_create_project(struct agent *agent, struct call *call);
 void method_list_projects(struct agent *agent, struct call *call);
+void method_label_project(struct agent *agent, struct call *call);
 void method_move_projects(struct agent *agent, struct call *call);
 void method_delete_project(struct agent *agent, struct call *call);
 void method_put_secret(struct agent *agent, struct call *call);

@@ -92,6 +92,7 @@ TARGET(delete_network_policy, Bulkhead__V1__DeleteNetworkPolicyRequest, r->proje
 TARGET(create_project, Bulkhead__V1__CreateProjectRequest, NULL, r->name)
 TARGET(list_projects, Bulkhead__V1__ListProjectsRequest, NULL, r->name)
 TARGET(delete_project, Bulkhead__V1__DeleteProjectRequest, NULL, r->name)
+TARGET(label_project, Bulkhead__V1__LabelProjectRequest, NULL, r->name)
 TARGET(move_projects, Bulkhead__V1__MoveProjectsRequest, NULL, r->n_projects ? r->projects[0] : "")
 TARGET(trace_network, Bulkhead__V1__TraceNetworkRequest, r->project, r->source)
 TARGET(list_nodes, Bulkhead__V1__ListNodesRequest, NULL, r->name)
@@ -126,6 +127,8 @@ static const struct method methods[] = {
 		method_create_project),
 	ROW("ListProjects", list_projects, "list", "projects", list_projects, true,
 		method_list_projects),
+	ROW("LabelProject", label_project, "update", "projects", label_project, false,
+		method_label_project),
 	ROW("MoveProjects", move_projects, "update", "projects", move_projects, false,
 		method_move_projects),
 	ROW("TraceNetwork", trace_network, "get", "pods", trace_network, false,

@@ -61,9 +61,11 @@ static void project_fill(Bulkhead__V1__Project *ret, const Bulkhead__V1__Cluster
 	ret->mcs = project->mcs;
 	ret->created_at = project->created_at;
 	ret->uid = project->uid;
+	ret->labels = project->labels;
+	ret->n_labels = project->n_labels;
 }
 
-static void on_project_created(
+static void on_project(
 	void *user, const Bulkhead__V1__ClusterTxnReply *reply, const struct error *err)
 {
 	struct call *call = user;
@@ -97,7 +99,44 @@ void method_create_project(struct agent *agent, struct call *call)
 		return;
 	}
 	txn.create_project = request->name;
-	change(call, &txn, on_project_created);
+	change(call, &txn, on_project);
+}
+
+static int check_labels(const struct agent *agent,
+	const Bulkhead__V1__LabelProjectRequest *request, struct error *err)
+{
+	if (need_project(agent, request->name, err) < 0)
+		return -1;
+	for (size_t i = 0; i < request->n_set; i++) {
+		if (project_label_check(request->set[i], true, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < request->n_remove; i++) {
+		if (project_label_check(request->remove[i], false, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void method_label_project(struct agent *agent, struct call *call)
+{
+	const Bulkhead__V1__LabelProjectRequest *request =
+		(const Bulkhead__V1__LabelProjectRequest *)call->message;
+	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
+	Bulkhead__V1__ClusterLabels labels = BULKHEAD__V1__CLUSTER_LABELS__INIT;
+	struct error err = { 0 };
+
+	if (check_labels(agent, request, &err) < 0) {
+		call_fail(call, &err);
+		return;
+	}
+	labels.project = request->name;
+	labels.set = request->set;
+	labels.n_set = request->n_set;
+	labels.remove = request->remove;
+	labels.n_remove = request->n_remove;
+	txn.label_project = &labels;
+	change(call, &txn, on_project);
 }
 
 /* Those in which the caller may see pods: a project's name tells who its tenants are. */

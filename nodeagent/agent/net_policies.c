@@ -6,6 +6,8 @@
 
 #include "auth/pod_edit.h"
 #include "auth/pod_view.h"
+#include "auth/project.h"
+#include "lib/cleanup.h"
 #include "lib/log.h"
 #include "nodeagent/agent/agent.h"
 #include "nodeagent/agent/cluster.h"
@@ -55,6 +57,17 @@ static int project_add(Bulkhead__V1__NetPolicies *message,
 
 	if (!row || edit_string(&row->name, project->name, err) < 0)
 		return -1;
+	for (size_t i = 0; i < project->n_labels; i++) {
+		size_t len = strcspn(project->labels[i], "=");
+		cleanup_free char *key = strndup(project->labels[i], len);
+
+		if (!project->labels[i][len])
+			continue;
+		if (!key || label_add(&row->labels, &row->n_labels, key,
+				    project->labels[i] + len + 1, err) < 0)
+			return error_set(
+				err, ERR_EXHAUSTED, ENOMEM, "no memory for network policies");
+	}
 	return label_add(&row->labels, &row->n_labels, PROJECT_NAME_LABEL, project->name, err);
 }
 

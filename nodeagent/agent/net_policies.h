@@ -11,9 +11,6 @@
 struct agent;
 struct daemon;
 
-/* The label that every project has, as every namespace of Kubernetes: its name. */
-#define PROJECT_NAME_LABEL "kubernetes.io/metadata.name"
-
 /* What netd was told on one connection; zeroed at its start. */
 struct net_policies_told {
 	uint32_t serial; /* of the last part, until it is answered; 0: of none */

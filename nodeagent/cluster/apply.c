@@ -239,6 +239,38 @@ static int delete_quota(const struct step *s, struct error *err)
 	return APPLY_WRITTEN;
 }
 
+/* ---- labels -------------------------------------------------------------------------------- */
+
+static int label_project(const struct step *s, struct error *err)
+{
+	const Bulkhead__V1__ClusterLabels *labels = s->request->txn->label_project;
+	const struct bhrec_project *row = database_project(s->db, s->request->project);
+	struct smap now;
+	int r = APPLY_WRITTEN;
+
+	if (!row)
+		return error_set(err, ERR_NOT_FOUND, 0, "does not exist");
+	smap_clone(&now, &row->labels);
+	for (size_t i = 0; i < labels->n_remove; i++)
+		smap_remove(&now, labels->remove[i]);
+	for (size_t i = 0; i < labels->n_set; i++) {
+		size_t len = strcspn(labels->set[i], "=");
+		char *key = xmemdup0(labels->set[i], len);
+
+		smap_replace(&now, key, labels->set[i] + len + 1);
+		free(key);
+	}
+	if (smap_count(&now) > PROJECT_LABELS_MAX)
+		r = error_set(err, ERR_EXHAUSTED, 0, "would have %zu labels, and may have %d",
+			smap_count(&now), PROJECT_LABELS_MAX);
+	else if (smap_equal(&now, &row->labels))
+		r = APPLY_IS_SO;
+	else
+		bhrec_project_set_labels(row, &now);
+	smap_destroy(&now);
+	return r;
+}
+
 /* ---- network policies ---------------------------------------------------------------------- */
 
 static size_t count_policies(const struct step *s, const struct bhrec_project *project)
@@ -435,6 +467,7 @@ enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
 		[REQUEST_DELETE_NODE] = delete_node,
 		[REQUEST_PUT_POLICY] = put_policy,
 		[REQUEST_DELETE_POLICY] = delete_policy,
+		[REQUEST_LABEL_PROJECT] = label_project,
 	};
 	const struct step step = { db, txn, request, facts };
 	const bool own = request->kind == REQUEST_PUT_NODE || request->kind == REQUEST_PUT_SECRET ||

@@ -136,7 +136,7 @@ static size_t fields_of(const ProtobufCMessage *row)
 int batch_project(struct batch *batch, Bulkhead__V1__ClusterProject *row, struct error *err)
 {
 	size_t size = protobuf_c_message_get_packed_size(&row->base);
-	int r = reserve(batch, size, fields_of(&row->base) + row->n_quotas, err);
+	int r = reserve(batch, size, fields_of(&row->base) + row->n_quotas + row->n_labels, err);
 
 	APPEND(batch, PROJECTS, projects, row);
 	return r;

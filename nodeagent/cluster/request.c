@@ -26,6 +26,7 @@ static int check_kind(
 		{ REQUEST_DELETE_NODE, txn->delete_node[0] != '\0' },
 		{ REQUEST_PUT_POLICY, txn->put_policy != NULL },
 		{ REQUEST_DELETE_POLICY, txn->delete_policy[0] != '\0' },
+		{ REQUEST_LABEL_PROJECT, txn->label_project != NULL },
 	};
 	size_t given = 0;
 
@@ -269,6 +270,23 @@ static int check_delete_policy(struct request *r, struct error *err)
 	return set_both(r, r->txn->delete_policy, "delete_policy", err);
 }
 
+static int check_label_project(struct request *r, struct error *err)
+{
+	const Bulkhead__V1__ClusterLabels *labels = r->txn->label_project;
+
+	if (set_project(r, labels->project, err) < 0)
+		return -1;
+	for (size_t i = 0; i < labels->n_set; i++) {
+		if (project_label_check(labels->set[i], true, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < labels->n_remove; i++) {
+		if (project_label_check(labels->remove[i], false, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* What each kind is called in errors, and its check. */
 static const struct kind {
 	const char *noun;
@@ -286,6 +304,7 @@ static const struct kind {
 	[REQUEST_DELETE_NODE] = { "node", check_delete_node },
 	[REQUEST_PUT_POLICY] = { "network policy", check_put_policy },
 	[REQUEST_DELETE_POLICY] = { "network policy", check_delete_policy },
+	[REQUEST_LABEL_PROJECT] = { "project", check_label_project },
 };
 
 int request_error_prefix(const struct request *request, struct error *err)

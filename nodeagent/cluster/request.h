@@ -33,6 +33,7 @@ enum request_kind {
 	REQUEST_DELETE_NODE,
 	REQUEST_PUT_POLICY,
 	REQUEST_DELETE_POLICY,
+	REQUEST_LABEL_PROJECT,
 };
 
 struct request {

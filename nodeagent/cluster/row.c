@@ -27,6 +27,16 @@ static void copy_quotas(const struct bhrec_project *row, Bulkhead__V1__ClusterPr
 		m->quotas[i] = xasprintf("%s %s", nodes[i]->key, nodes[i]->value);
 }
 
+static void copy_labels(const struct bhrec_project *row, Bulkhead__V1__ClusterProject *m)
+{
+	cleanup_free const struct smap_node **nodes = smap_sort(&row->labels);
+
+	m->labels = xcalloc(smap_count(&row->labels) + 1, sizeof(*m->labels));
+	m->n_labels = smap_count(&row->labels);
+	for (size_t i = 0; i < m->n_labels; i++)
+		m->labels[i] = xasprintf("%s=%s", nodes[i]->key, nodes[i]->value);
+}
+
 Bulkhead__V1__ClusterProject *row_project(const struct bhrec_project *row)
 {
 	Bulkhead__V1__ClusterProject *m = xmalloc(sizeof(*m));
@@ -41,6 +51,7 @@ Bulkhead__V1__ClusterProject *row_project(const struct bhrec_project *row)
 	m->uid = xstrdup(row->uid);
 	m->moved = row->moved;
 	copy_quotas(row, m);
+	copy_labels(row, m);
 	return m;
 }
 

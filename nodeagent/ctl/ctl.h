@@ -108,6 +108,7 @@ void ctl_policy_selector(const K8sLabelSelector *selector, char *buf, size_t siz
 int ctl_get(struct ctl *ctl, struct error *err);
 int ctl_describe(struct ctl *ctl, struct error *err);
 int ctl_drift(struct ctl *ctl, struct error *err);
+int ctl_label(struct ctl *ctl, struct error *err);
 int ctl_network_join(struct ctl *ctl, struct error *err);
 int ctl_network_isolate(struct ctl *ctl, struct error *err);
 int ctl_network_global(struct ctl *ctl, struct error *err);

@@ -100,12 +100,17 @@ static void project_row(const ProtobufCMessage *m, char (*cells)[GET_CELL_SIZE])
 {
 	const Bulkhead__V1__Project *p = (const Bulkhead__V1__Project *)m;
 	char age[PRINT_AGE_SIZE];
+	size_t size = 0;
 
 	snprintf(cells[0], GET_CELL_SIZE, "%s", p->name);
 	snprintf(cells[1], GET_CELL_SIZE, "%u", p->vnid);
 	snprintf(cells[2], GET_CELL_SIZE, "%s", p->uid_range);
 	snprintf(cells[3], GET_CELL_SIZE, "%s", p->mcs);
 	snprintf(cells[4], GET_CELL_SIZE, "%s", get_age(p->created_at, age));
+	cells[5][0] = '\0';
+	for (size_t i = 0; i < p->n_labels && size < GET_CELL_SIZE; i++)
+		size += (size_t)snprintf(cells[5] + size, GET_CELL_SIZE - size, "%s%s",
+			i ? "," : "", p->labels[i]);
 }
 
 static const char *secret_name(const ProtobufCMessage *m)
@@ -242,14 +247,15 @@ static void policy_row(const ProtobufCMessage *m, char (*cells)[GET_CELL_SIZE])
 
 static const char *const policy_headings[] = { "NAME", "POD-SELECTOR", "TYPES", "AGE", "PROJECT" };
 static const char *const quota_headings[] = { "NAME", "PROJECT", "USED/HARD" };
-static const char *const project_headings[] = { "NAME", "VNID", "UID-RANGE", "MCS", "AGE" };
+static const char *const project_headings[] = { "NAME", "VNID", "UID-RANGE", "MCS", "AGE",
+	"LABELS" };
 static const char *const secret_headings[] = { "NAME", "TYPE", "DATA", "AGE", "PROJECT", "NODE" };
 static const char *const node_headings[] = { "NAME", "STATUS", "PODS", "AGE", "VERSION", "SUBNET",
 	"DATAPATH", "CGROUP", "SELINUX", "KERNEL" };
 static const char *const image_headings[] = { "NAME", "DIGEST", "LAYERS", "SIZE", "AGE" };
 
 static const struct listing projects = { "Project", "projects", project_headings,
-	ARRAY_LEN(project_headings), 0, project_name, project_row, NULL };
+	ARRAY_LEN(project_headings), 1, project_name, project_row, NULL };
 static const struct listing secrets = { "Secret", "secrets", secret_headings,
 	ARRAY_LEN(secret_headings), 2, secret_name, secret_row, NULL };
 static const struct listing quotas = { "Quota", "quotas", quota_headings, ARRAY_LEN(quota_headings),

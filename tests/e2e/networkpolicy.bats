@@ -194,6 +194,36 @@ while True:
 	shut blue web red db 80
 	bh network isolate-projects blue --wait
 }
+@test "labels of projects: set and taken away, policies follow" {
+	bh network join-projects --to=red blue --wait
+	put from-team red '{"podSelector": {"matchLabels": {"app": "db"}}, "ingress": [{"from": [{"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "In", "values": ["b"]}]}}]}]}'
+	shut blue web red db 80
+	run bh label project blue team=b tier=front
+	[ "$output" = "project/blue labeled" ]
+	eventually 10 opens blue web red db 80
+	[ "$(bh get projects blue -o wide --no-headers | awk '{print $6}')" = "team=b,tier=front" ]
+	bh label project blue team- tier=back
+	eventually 10 shut blue web red db 80
+	[ "$(bh get projects blue -o wide --no-headers | awk '{print $6}')" = "tier=back" ]
+	none from-team -n red
+	bh network isolate-projects blue --wait
+	run bh label project blue kubernetes.io/metadata.name=red
+	[ "$status" = 1 ]
+	[[ $output == *"label 'kubernetes.io/metadata.name' is the project's name, and stays"* ]]
+	run bh label project blue 'a b=c'
+	[ "$status" = 1 ]
+	run bh label project blue team
+	[ "$status" = 1 ]
+	[[ $output == *"a label is set as KEY=VALUE and removed as KEY-"* ]]
+	run bh label project nobody a=b
+	[ "$status" = 1 ]
+	# It has one: 40 in two times 20, then 24.
+	bh label project blue $(seq -f 'l%g=x' 20)
+	bh label project blue $(seq -f 'l%g=x' 21 40)
+	run bh label project blue $(seq -f 'l%g=x' 41 64)
+	[ "$status" = 1 ]
+	[[ $output == *"would have 65 labels, and may have 64"* ]]
+}
 @test "a pod that comes later is under the policies from its first packet" {
 	put none red '{"podSelector": {"matchLabels": {"app": "late"}}, "policyTypes": ["Ingress", "Egress"]}'
 	labelled late red '{app: late}' | bh apply -f -
@@ -258,6 +288,8 @@ refused() {
 	[[ $output == *"may not create networkpolicies in project \"blue\""* ]]
 	bh apply -f "$node_dir/mine.json" --context "$node_dir/edit.yaml"
 	bh get netpol -n red --context "$node_dir/view.yaml"
+	run bh label project red a=b --context "$node_dir/edit.yaml"
+	[ "$status" = 1 ]
 	bh delete -f "$node_dir/mine.json" --context "$node_dir/edit.yaml"
 	grep -q 'audit: .*ApplyNetworkPolicy' "$node_state/agent.log"
 }

@@ -242,6 +242,38 @@ static void fields_of_nodes(void **state)
 	refused(&txn, ERR_INVALID, "name: 'n_1'");
 }
 
+static void labels(void **state)
+{
+	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
+	Bulkhead__V1__ClusterLabels labels = BULKHEAD__V1__CLUSTER_LABELS__INIT;
+	char *set[] = { TEXT("a.example/team=b") }, *removed[] = { TEXT("tier") };
+	struct request r;
+
+	(void)state;
+	labels.project = TEXT("red");
+	labels.set = set;
+	labels.n_set = 1;
+	labels.remove = removed;
+	labels.n_remove = 1;
+	txn.label_project = &labels;
+	accepted(&txn, &r);
+	assert_int_equal(r.kind, REQUEST_LABEL_PROJECT);
+	assert_string_equal(r.project, "red");
+	request_done(&r);
+	removed[0] = TEXT("tier=front");
+	refused(&txn, ERR_INVALID,
+		"label 'tier=front': is set as KEY=VALUE and removed by its KEY");
+	labels.n_remove = 0;
+	set[0] = TEXT("team");
+	refused(&txn, ERR_INVALID, "label 'team': is set as");
+	set[0] = TEXT("te am=b");
+	refused(&txn, ERR_INVALID, "label 'te am=b': must");
+	set[0] = TEXT("team=b,c");
+	refused(&txn, ERR_INVALID, "label 'team=b,c': must");
+	set[0] = TEXT("kubernetes.io/metadata.name=blue");
+	refused(&txn, ERR_PRECONDITION, "is the project's name, and stays");
+}
+
 static void policies(void **state)
 {
 	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
@@ -284,6 +316,7 @@ int main(void)
 		cmocka_unit_test(fields_of_secrets),
 		cmocka_unit_test(limits_of_secrets),
 		cmocka_unit_test(fields_of_nodes),
+		cmocka_unit_test(labels),
 		cmocka_unit_test(policies),
 	};
 
