@@ -80,21 +80,22 @@ static int check_link(struct netd *netd, struct error *err)
 	const char *link = netd->config.bridge;
 	const uint32_t address = flow_gateway(node);
 	const int fd = netd->route_fd;
-	uint8_t mac[6], right[6];
+	struct link_found found;
+	uint8_t right[6];
 
-	if (!rtnl_link_find(fd, link, mac))
+	if (!rtnl_link_find(fd, link, &found))
 		return error_set(err, ERR_UNAVAILABLE, 0, "there is no link '%s' yet", link);
 	mac_of_address(address, right);
-	if (memcmp(mac, right, sizeof(mac)) != 0)
+	if (memcmp(found.mac, right, sizeof(right)) != 0)
 		return error_set(
 			err, ERR_UNAVAILABLE, 0, "link '%s' has not its MAC address yet", link);
-	if (rtnl_link_no_ipv6(fd, link, err) < 0)
+	if (found.makes_ipv6 && rtnl_link_no_ipv6(fd, link, err) < 0)
 		return -1;
 	if (rtnl_address_add(fd, link, address, node->subnet.prefix, err) < 0 &&
 		err->code != ERR_EXISTS)
 		return -1;
 	*err = (struct error){ 0 };
-	return rtnl_link_up(fd, link, err);
+	return found.up ? 0 : rtnl_link_up(fd, link, err);
 }
 
 /* The rules first: without them nothing must pass. */

@@ -242,25 +242,51 @@ int rtnl_route_default(int fd, const char *name, uint32_t gateway, struct error 
 	return 0;
 }
 
-static int mac_answer(const struct nlmsghdr *message, void *context)
+static const struct nlattr *nested(const struct nlattr *attr, uint16_t type)
 {
+	const struct nlattr *inner;
+
+	mnl_attr_for_each_nested(inner, attr)
+	{
+		if (mnl_attr_get_type(inner) == type)
+			return inner;
+	}
+	return NULL;
+}
+
+static bool makes_ipv6(const struct nlattr *spec)
+{
+	const struct nlattr *inet6 = nested(spec, AF_INET6);
+	const struct nlattr *mode = inet6 ? nested(inet6, IFLA_INET6_ADDR_GEN_MODE) : NULL;
+
+	return mode && mnl_attr_get_u8(mode) != IN6_ADDR_GEN_MODE_NONE;
+}
+
+static int find_answer(const struct nlmsghdr *message, void *context)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
+	struct link_found *ret = context;
 	const struct nlattr *attr;
 
-	mnl_attr_for_each(attr, message, sizeof(struct ifinfomsg))
+	ret->up = info->ifi_flags & IFF_UP;
+	mnl_attr_for_each(attr, message, sizeof(*info))
 	{
 		if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == 6)
-			memcpy(context, mnl_attr_get_payload(attr), 6);
+			memcpy(ret->mac, mnl_attr_get_payload(attr), 6);
+		else if (mnl_attr_get_type(attr) == IFLA_AF_SPEC)
+			ret->makes_ipv6 = makes_ipv6(attr);
 	}
 	return MNL_CB_STOP;
 }
 
-int rtnl_link_find(int fd, const char *name, uint8_t ret_mac[6])
+int rtnl_link_find(int fd, const char *name, struct link_found *ret)
 {
 	char buffer[256];
 	struct nlmsghdr *request = link_request(buffer, RTM_GETLINK, 0, name, NULL);
 
 	request->nlmsg_flags = NLM_F_REQUEST;
-	return netlink_dump(fd, request, mac_answer, ret_mac, NULL) == 0;
+	*ret = (struct link_found){ 0 };
+	return netlink_dump(fd, request, find_answer, ret, NULL) == 0;
 }
 
 struct address_search {

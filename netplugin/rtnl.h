@@ -6,6 +6,7 @@
 #ifndef NETPLUGIN_RTNL_H
 #define NETPLUGIN_RTNL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/error.h"
@@ -50,8 +51,18 @@ int rtnl_address_remove(
 /* The default route, by 'gateway' on the link, which must be up. */
 int rtnl_route_default(int fd, const char *name, uint32_t gateway, struct error *err);
 
-/* 1 and its MAC address when there is a link 'name', else 0. */
-int rtnl_link_find(int fd, const char *name, uint8_t ret_mac[6]);
+struct link_found {
+	uint8_t mac[6];
+	bool up;
+	bool makes_ipv6; /* addresses by itself: see rtnl_link_no_ipv6() */
+};
+
+/*
+ * 1 and what it is like when there is a link 'name', else 0. Who keeps a link as it must be looks
+ * first: each request that could change one has Open vSwitch look at all of its own, and its
+ * userspace datapath may lose packets to other nodes meanwhile.
+ */
+int rtnl_link_find(int fd, const char *name, struct link_found *ret);
 
 /*
  * The MTU of the link that has 'address'. Errors: ERR_NOT_FOUND (no link has it).
