@@ -65,7 +65,7 @@ db_from_web='{"podSelector": {"matchLabels": {"app": "db"}}, "ingress": [{"from"
 	eventually 10 reaches red web-a red db-b
 	eventually 10 reaches red web-b red db-a
 	reaches red web-a red db-a
-	run lab run "$lab_dir" a ovsdb-client dump "unix:$lab_dir/a/run/ovs/db.sock" Bulkhead Node pods
+	run lab run "$lab_dir" a ovsdb-client dump "unix:$lab_dir/a/run/ovs/cluster.sock" Bulkhead Node pods
 	[[ $output == *"$(address_of red web-b) red app=web"* ]]
 	# Replies to what they open themselves, over two nodes.
 	reaches red db-a red web-b
@@ -100,7 +100,7 @@ db_from_web='{"podSelector": {"matchLabels": {"app": "db"}}, "ingress": [{"from"
 	on a delete networkpolicy db-from-web -n red
 	eventually 10 reaches red db-a red db-b
 	sleep 1
-	run lab run "$lab_dir" a ovsdb-client dump "unix:$lab_dir/a/run/ovs/db.sock" Bulkhead Node pods
+	run lab run "$lab_dir" a ovsdb-client dump "unix:$lab_dir/a/run/ovs/cluster.sock" Bulkhead Node pods
 	[ "$status" = 0 ]
 	[[ $output != *app=* ]]
 }
