@@ -32,7 +32,7 @@ TUNNEL      | netplugin/flows        | bulkhead-netd  | bats --formatter tap -f 
 TUNNEL      | netplugin/flows        | bulkhead-netd  | bats --formatter tap -f "pose as another" tests/e2e/cluster.bats
 ACCESS      | nodeagent/agent/ovs    | bulkhead-agent | bats --formatter tap -f "writes its own row" tests/e2e/cluster.bats
 JOIN_NAME   | nodeagent/agent/methods_join | bulkhead-agent | bats --formatter tap -f "a token is for one node" tests/e2e/cluster.bats
-SECRET_ROWS | nodeagent/cluster/row  | tests/unit/cluster/test_row | $B/tests/unit/cluster/test_row
+CLUSTER_ROWS | nodeagent/cluster/row  | tests/unit/cluster/test_row | $B/tests/unit/cluster/test_row
 ROWS        | netplugin/adopt        | bulkhead-netd  | $B/tests/priv/net/test_life
 DENY_METER  | netplugin/denials      | bulkhead-netd  | bats --formatter tap -f "a flood is counted" tests/e2e/denials.bats
 TRACE_SEES  | nodeagent/agent/methods_trace | bulkhead-agent | bats --formatter tap -f "a tenant: of others" tests/e2e/network_debug.bats

@@ -52,16 +52,19 @@ static int compare(const void *a, const void *b)
 
 static int add_own(const struct agent *agent, struct peer_pods *pods, struct error *err)
 {
+	size_t room = PEER_PODS_SIZE_MAX;
+
 	for (const struct pod *pod = agent->pods->first; pod; pod = pod->next) {
 		char *text;
 
 		if (pod->net.stage != NET_UP)
 			continue;
 		text = format(pod);
-		if (text && strlen(text) > PEER_POD_SIZE_MAX) {
+		if (text && (strlen(text) > PEER_POD_SIZE_MAX || strlen(text) > room)) {
 			free(text);
 			continue;
 		}
+		room -= text ? strlen(text) : 0;
 		if (!text || edit_append_string(&pods->items, &pods->len, text, err) < 0) {
 			free(text);
 			return error_set(
@@ -141,6 +144,15 @@ static int add_labels(Bulkhead__V1__NetPolicyPod *pod, char *text, struct error 
 	return 0;
 }
 
+static bool has_too_many_labels(const char *labels)
+{
+	size_t n = 1;
+
+	for (; *labels; labels++)
+		n += *labels == ',';
+	return n > PEER_POD_LABELS_MAX;
+}
+
 static int add_one(Bulkhead__V1__NetPolicies *message, const struct ipnet *subnet, const char *said,
 	struct error *err)
 {
@@ -152,7 +164,8 @@ static int add_one(Bulkhead__V1__NetPolicies *message, const struct ipnet *subne
 	if (!text)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for a list of pods");
 	if (!cut(text, ' ', &project) || !cut(project, ' ', &labels) ||
-		address_parse(text, &address, NULL) < 0 || !name_is_dns_label(project))
+		address_parse(text, &address, NULL) < 0 || !name_is_dns_label(project) ||
+		has_too_many_labels(labels))
 		return 0;
 #ifndef BULKHEAD_WEAK_PEER_PODS
 	if (!ipnet_contains(subnet, address))

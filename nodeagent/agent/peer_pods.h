@@ -19,6 +19,10 @@ struct agent;
 /* Characters of one: a pod with more labels is nobody's peer elsewhere. */
 #define PEER_POD_SIZE_MAX 4096
 
+#define PEER_PODS_SIZE_MAX                                                                         \
+	(1u << 20)              /* bytes of all of a node: what does not fit is nobody's peer */
+#define PEER_POD_LABELS_MAX 256 /* as many as a pod may have: one with more is nobody's peer */
+
 /* Sorted, to be freed by peer_pods_free(). Before the ports are known: as the row has it. */
 struct peer_pods {
 	char **items;

@@ -213,6 +213,8 @@ static int check_move(struct request *r, struct error *err)
 
 static int check_node(struct request *r, const Bulkhead__V1__ClusterNode *node, struct error *err)
 {
+	size_t size = 0;
+
 	if (set_name(r, node->name, err) < 0 ||
 		check_word(node->address, "address", NODE_ADDRESS_MAX, err) < 0)
 		return -1;
@@ -231,7 +233,11 @@ static int check_node(struct request *r, const Bulkhead__V1__ClusterNode *node, 
 		if (strlen(node->pods[i]) > NODE_POD_SIZE_MAX)
 			return error_set(err, ERR_EXHAUSTED, 0,
 				"pods[%zu]: has more than %d characters", i, NODE_POD_SIZE_MAX);
+		size += strlen(node->pods[i]);
 	}
+	if (size > NODE_PODS_SIZE_MAX)
+		return error_set(err, ERR_EXHAUSTED, 0, "pods: have %zu bytes together; at most %u",
+			size, NODE_PODS_SIZE_MAX);
 	return 0;
 }
 

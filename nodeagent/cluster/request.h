@@ -17,8 +17,9 @@
 #define SECRET_TYPE_DEFAULT "Opaque" /* where none is given, as in Kubernetes */
 #define NODE_ADDRESS_MAX    253
 #define NODE_PODS_MAX       1024
-#define NODE_POD_SIZE_MAX   4096 /* characters of one */
-#define OBJECT_NAME_SIZE    254 /* RFC 1123 subdomain and its NUL */
+#define NODE_POD_SIZE_MAX   4096       /* characters of one */
+#define NODE_PODS_SIZE_MAX  (1u << 20) /* bytes of all: a row is told in one message */
+#define OBJECT_NAME_SIZE    254        /* RFC 1123 subdomain and its NUL */
 
 enum request_kind {
 	REQUEST_CREATE_PROJECT,

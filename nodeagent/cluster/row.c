@@ -104,7 +104,7 @@ static int check_text(const char *text, const char *column, size_t max, struct e
  */
 static int check_secret(const struct bhrec_secret *row, struct error *err)
 {
-#ifdef BULKHEAD_WEAK_SECRET_ROWS
+#ifdef BULKHEAD_WEAK_CLUSTER_ROWS
 	return 0;
 #endif
 	if (!name_is_dns_subdomain(row->name))
@@ -164,6 +164,26 @@ static int decode_key(const struct bhrec_node *row, Bulkhead__V1__ClusterNode *m
 	return 0;
 }
 
+/* The schema counts characters of each, and they have four bytes at most. */
+static int copy_pods(const struct bhrec_node *row, Bulkhead__V1__ClusterNode *m, struct error *err)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < row->n_pods; i++)
+		size += strlen(row->pods[i]);
+#ifndef BULKHEAD_WEAK_CLUSTER_ROWS
+	if (size > NODE_PODS_SIZE_MAX)
+		return error_set(err, ERR_INVALID, 0,
+			"node '%s': column pods: has %zu bytes; at most %u", row->name, size,
+			NODE_PODS_SIZE_MAX);
+#endif
+	m->pods = xcalloc(row->n_pods + 1, sizeof(*m->pods));
+	m->n_pods = row->n_pods;
+	for (size_t i = 0; i < row->n_pods; i++)
+		m->pods[i] = xstrdup(row->pods[i]);
+	return 0;
+}
+
 int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, struct error *err)
 {
 	Bulkhead__V1__ClusterNode *m = xmalloc(sizeof(*m));
@@ -175,11 +195,9 @@ int row_node(const struct bhrec_node *row, Bulkhead__V1__ClusterNode **ret, stru
 	m->created_at = row->created_at;
 	m->uid = xstrdup(row->uid);
 	m->network_epoch = row->network_epoch;
-	m->pods = xcalloc(row->n_pods + 1, sizeof(*m->pods));
-	m->n_pods = row->n_pods;
-	for (size_t i = 0; i < row->n_pods; i++)
-		m->pods[i] = xstrdup(row->pods[i]);
 	*ret = m;
+	if (copy_pods(row, m, err) < 0)
+		return -1;
 	return decode_key(row, m, err);
 }
 

@@ -13,7 +13,7 @@ struct bhrec_secret;
 /*
  * Copies of a row, which the caller frees with protobuf_c_message_free_unpacked().
  * Errors: ERR_INVALID, for what the schema cannot rule out: base64, a secret that no daemon would
- * write. row_node() gives the node then, too, without its key.
+ * write. row_node() gives the node then, too, without its pods or its key.
  */
 Bulkhead__V1__ClusterProject *row_project(const struct bhrec_project *row);
 int row_secret(

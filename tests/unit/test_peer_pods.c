@@ -80,6 +80,21 @@ static void what_has_no_form_is_left_out(void **state)
 	bulkhead__v1__net_policies__free_unpacked(message, NULL);
 }
 
+static void labels_have_a_limit(void **state)
+{
+	Bulkhead__V1__NetPolicies *message = message_new();
+	char said[PEER_POD_SIZE_MAX] = "10.128.2.2 red a=";
+
+	(void)state;
+	for (int i = 1; i < PEER_POD_LABELS_MAX; i++)
+		strcat(said, ",a=");
+	assert_int_equal(add(message, "10.128.2.0/23", said), 1);
+	assert_int_equal(message->pods[0]->n_labels, PEER_POD_LABELS_MAX);
+	strcat(said, ",a=");
+	assert_int_equal(add(message, "10.128.2.0/23", said), 1);
+	bulkhead__v1__net_policies__free_unpacked(message, NULL);
+}
+
 static void a_row_is_compared_in_order(void **state)
 {
 	Bulkhead__V1__ClusterNode node = BULKHEAD__V1__CLUSTER_NODE__INIT;
@@ -101,6 +116,7 @@ int main(void)
 		cmocka_unit_test(a_pod_with_its_labels),
 		cmocka_unit_test(no_node_speaks_for_anothers_pods),
 		cmocka_unit_test(what_has_no_form_is_left_out),
+		cmocka_unit_test(labels_have_a_limit),
 		cmocka_unit_test(a_row_is_compared_in_order),
 	};
 

@@ -211,6 +211,41 @@ static void a_node(void **state)
 	protobuf_c_message_free_unpacked(&m->base, NULL);
 }
 
+/* 1024 pods of 4096 characters, as the schema takes them, fit in no message. */
+static void the_pods_of_a_hostile_node(void **state)
+{
+	char *pods[NODE_PODS_SIZE_MAX / NODE_POD_SIZE_MAX + 1];
+	const size_t fit = ARRAY_LEN(pods) - 1;
+	cleanup_free char *pod = calloc(1, NODE_POD_SIZE_MAX + 1);
+	struct bhrec_node row = {
+		.name = TEXT("n1"),
+		.address = TEXT("192.0.2.1"),
+		.subnet = TEXT("10.128.0.0/23"),
+		.uid = TEXT("u-3"),
+		.sealing_key = TEXT("AAE="),
+		.sealing_key_signature = TEXT("AAE="),
+		.pods = pods,
+		.n_pods = fit,
+	};
+	Bulkhead__V1__ClusterNode *m;
+	struct error err = { 0 };
+
+	(void)state;
+	memset(pod, 'p', NODE_POD_SIZE_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(pods); i++)
+		pods[i] = pod;
+	assert_int_equal(row_node(&row, &m, &err), 0);
+	assert_int_equal(m->n_pods, fit);
+	assert_string_equal(m->pods[fit - 1], pod);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
+	row.n_pods++;
+	assert_int_equal(row_node(&row, &m, &err), -1);
+	assert_non_null(strstr(err.text, "node 'n1': column pods: has 1052672 bytes"));
+	assert_string_equal(m->name, "n1");
+	assert_int_equal(m->n_pods, 0);
+	protobuf_c_message_free_unpacked(&m->base, NULL);
+}
+
 static void a_policy(void **state)
 {
 	struct bhrec_project project = red();
@@ -257,6 +292,7 @@ int main(void)
 		cmocka_unit_test(sealed_is_judged),
 		cmocka_unit_test(a_secret_of_a_hostile_node),
 		cmocka_unit_test(a_node),
+		cmocka_unit_test(the_pods_of_a_hostile_node),
 	};
 
 	return cmocka_run_group_tests_name("row", tests, NULL, NULL);
