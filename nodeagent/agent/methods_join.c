@@ -374,7 +374,12 @@ void method_delete_node(struct agent *agent, struct call *call)
 	Bulkhead__V1__ClusterTxn txn = BULKHEAD__V1__CLUSTER_TXN__INIT;
 	struct error err = { 0 };
 
-	if (strcmp(name, agent->config->node_name) == 0)
+	if (config_is_member(agent->config))
+		error_set(&err, ERR_PRECONDITION, 0,
+			"node '%.253s': nodes are deleted at the cluster's manager, not at this "
+			"node: 'bulkhead down --purge' takes a node away from its machine alone",
+			name);
+	else if (strcmp(name, agent->config->node_name) == 0)
 		error_set(&err, ERR_PRECONDITION, 0,
 			"node '%s' is the one you ask: 'bulkhead down --purge' there removes it",
 			name);

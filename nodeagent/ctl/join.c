@@ -196,8 +196,9 @@ static int read_token(const struct args *args, Bulkhead__V1__JoinToken **ret, st
 			err, ERR_INVALID, 0, "%s: it is no token, or not all of one", file);
 	if ((*ret)->expires_at < (int64_t)time(NULL))
 		return error_set(err, ERR_PRECONDITION, 0,
-			"%s: the token expired; make another with 'bulkhead token create %s'", file,
-			(*ret)->node);
+			"%s: by the clock of this machine the token expired; make another with "
+			"'bulkhead token create %s'",
+			file, (*ret)->node);
 	return 0;
 }
 

@@ -356,6 +356,9 @@ sealing_key_is_back() { ! member_client b dump Bulkhead Node | grep -q AAAAAAAAA
 	run on b create project f9
 	[ "$status" = 1 ]
 	[[ $output == *"changed at the cluster's manager"* ]]
+	run on b delete node b
+	[ "$status" = 1 ]
+	[[ $output == *"nodes are deleted at the cluster's manager"* ]]
 	run on b network isolate-projects f1
 	[ "$status" = 1 ]
 	run on b delete node c
