@@ -26,8 +26,9 @@
 #include "netplugin/flows.h"
 #include "proto/k8s_policy.h"
 
-/* Flows that the policies of one project may need on one node. */
-#define POLICY_FLOWS_MAX 10000
+/* Flows that the policies of one project may need on one node; one of several conjunctions counts
+ * once for each. */
+#define POLICY_FLOWS_MAX 20000
 
 struct policy_labels {
 	Bulkhead__V1__NetLabel *const *items;

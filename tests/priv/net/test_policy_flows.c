@@ -486,7 +486,7 @@ static void one_project_has_so_many_flows(void **state)
 	c = of_ports(POLICY_FLOWS_MAX - 2);
 	load(&c);
 	assert_int_equal(problem.code, ERR_PRECONDITION);
-	assert_non_null(strstr(problem.text, "more than 10000 flows"));
+	assert_non_null(strstr(problem.text, "more than 20000 flows"));
 	assert_false(opens(WEB, DB, TCP, 1));
 	assert_true(opens(BLUE, OUTSIDE, TCP, 1));
 }
