@@ -130,6 +130,37 @@ check "the policy goes" bulkhead delete networkpolicy p -n red
 sleep 1
 check "open again" equal page "$(fetch red)" "hello from red"
 
+# ---- bandwidth, by the kernel's meters -------------------------------------------------------
+
+# Of 300 pings of 1442 bytes with little time between, a limit of 20k lets some 91 through at once (128
+# KiB), however slow the machine, and few more. Each limit that is set begins with a full bucket.
+answers() {
+	nsenter --target "$(pod_pid red client)" --net -- ping -q -c 300 -i 0.005 -s 1400 "$web_ip" |
+		sed -n 's/.* \([0-9]*\) received.*/\1/p'
+}
+few() { echo "$1 of 300" && [ "$1" -gt 30 ] && [ "$1" -lt 200 ]; }
+nearly_all() { echo "$1 of 300" && [ "$1" -gt 290 ]; }
+limit() {
+	sed "s,^metadata: {,metadata: {annotations: {$1}\, ," /tmp/red.yaml | bulkhead apply -f - && sleep 2
+}
+check "without a limit" nearly_all "$(answers)"
+check "egress is limited while the pod runs" limit 'kubernetes.io/egress-bandwidth: 20k'
+check "few get out" few "$(answers)"
+check "a kernel flow has the meter" sh -c "ovs-dpctl dump-flows | grep -q 'meter('"
+check "ingress is limited instead" limit 'kubernetes.io/ingress-bandwidth: 20k'
+check "few answers get in" few "$(answers)"
+kill -KILL "$(cat "$run/ovs/ovs-vswitchd.pid")"
+sleep 5
+check "nor after kill -9 of ovs-vswitchd" few "$(answers)"
+check "no limit again" limit ''
+check "all get through" nearly_all "$(answers)"
+check "a quota of the project" bulkhead create quota net -n red --hard=limits.bandwidth-egress=20k
+sleep 2
+check "few get through by the project's quota" few "$(answers)"
+check "the quota goes" bulkhead delete quota net -n red
+sleep 2
+check "all get through again" nearly_all "$(answers)"
+
 # ---- what else pods ask for -----------------------------------------------------------------
 
 cat >/tmp/asks.yaml <<-'MANIFEST'
