@@ -308,7 +308,7 @@ kill_often() {
 		[ -s "$lab_dir/sent-$p.txt" ]
 		[ "$(tail -n 1 "$lab_dir/took-$p.txt")" = "$(cat "$lab_dir/sent-$p.txt")" ]
 	done
-	! grep ': br0: ' "$lab_dir/links.txt"
+	[ "$(grep -c ': br0: ' "$lab_dir/links.txt")" = 0 ]
 	[ "$(flows a | grep -c 'table=90, priority=100')" = 2 ]
 	together f1-a f1-b
 	apart f1-a f2-b
