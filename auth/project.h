@@ -90,8 +90,8 @@ int project_vnid_check(const char *name, uint32_t vnid, struct error *err);
 #define PROJECT_NAME_LABEL "kubernetes.io/metadata.name"
 
 /*
- * Whether "KEY=VALUE" ('set'), or "KEY" to be removed, may be a project's label. Errors: ERR_INVALID,
- * ERR_PRECONDITION (PROJECT_NAME_LABEL).
+ * Whether "KEY=VALUE" ('set'), or "KEY" to be removed, may be a project's label. Errors:
+ * ERR_INVALID, ERR_PRECONDITION (PROJECT_NAME_LABEL).
  */
 int project_label_check(const char *label, bool set, struct error *err);
 

@@ -102,8 +102,8 @@ void method_create_project(struct agent *agent, struct call *call)
 	change(call, &txn, on_project);
 }
 
-static int check_labels(const struct agent *agent,
-	const Bulkhead__V1__LabelProjectRequest *request, struct error *err)
+static int check_labels(const struct agent *agent, const Bulkhead__V1__LabelProjectRequest *request,
+	struct error *err)
 {
 	if (need_project(agent, request->name, err) < 0)
 		return -1;

@@ -109,8 +109,8 @@ static void project_row(const ProtobufCMessage *m, char (*cells)[GET_CELL_SIZE])
 	snprintf(cells[4], GET_CELL_SIZE, "%s", get_age(p->created_at, age));
 	cells[5][0] = '\0';
 	for (size_t i = 0; i < p->n_labels && size < GET_CELL_SIZE; i++)
-		size += (size_t)snprintf(cells[5] + size, GET_CELL_SIZE - size, "%s%s",
-			i ? "," : "", p->labels[i]);
+		size += (size_t)snprintf(
+			cells[5] + size, GET_CELL_SIZE - size, "%s%s", i ? "," : "", p->labels[i]);
 }
 
 static const char *secret_name(const ProtobufCMessage *m)

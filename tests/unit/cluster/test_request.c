@@ -266,8 +266,8 @@ static void labels(void **state)
 	labels.n_remove = 0;
 	set[0] = TEXT("team");
 	refused(&txn, ERR_INVALID, "label 'team': is set as");
-	set[0] = TEXT("te am=b");
-	refused(&txn, ERR_INVALID, "label 'te am=b': must");
+	set[0] = TEXT("a b=c");
+	refused(&txn, ERR_INVALID, "label 'a b=c': must");
 	set[0] = TEXT("team=b,c");
 	refused(&txn, ERR_INVALID, "label 'team=b,c': must");
 	set[0] = TEXT("kubernetes.io/metadata.name=blue");
