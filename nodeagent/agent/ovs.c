@@ -23,6 +23,9 @@
 /* ovs-vswitchd waits for the one row that says there is a switch. */
 #define SWITCH_ROW "[\"Open_vSwitch\",{\"op\":\"insert\",\"table\":\"Open_vSwitch\",\"row\":{}}]"
 
+#define SERVED     OVS_CLUSTER ".served"
+#define SCHEMA_MAX 65536
+
 #ifndef BULKHEAD_WEAK_ACCESS
 #define ROLE "node"
 #else
@@ -67,6 +70,8 @@ struct server {
 	const char *program;
 	char *own[OWN_COUNT]; /* NULL: it has none */
 	char *pid_file;
+	char *served; /* what it serves and to whom, as <run>/ovs/cluster.served has it; NULL: no
+			 matter */
 	struct spawned process;
 	sd_event_source *exit_source;
 	sd_event_source *timer;
@@ -168,6 +173,39 @@ static int adopt(struct server *server, struct error *err)
 	return watch(server, err) < 0 ? -1 : 1;
 }
 
+static int write_served(const struct server *server, struct error *err)
+{
+	cleanup_close int dir_fd = open(server->ovs->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (!server->served)
+		return 0;
+	if (dir_fd < 0)
+		return error_set(
+			err, error_code_of(errno), errno, "cannot open %s", server->ovs->dir);
+	return file_replace_at(dir_fd, SERVED, server->served, strlen(server->served), 0600, err);
+}
+
+/*
+ * One that an earlier life of the agent started serves what was wanted then: a listener that was
+ * moved or taken back would stay, and a schema of later would be that of before.
+ */
+static int end_stale(const struct server *server, struct error *err)
+{
+	cleanup_close int dir_fd = open(server->ovs->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_free char *served = NULL;
+	size_t size;
+
+	if (dir_fd < 0)
+		return error_set(
+			err, error_code_of(errno), errno, "cannot open %s", server->ovs->dir);
+	if (!ovs_pid_of(server->pid_file) ||
+		(file_read_at(dir_fd, SERVED, SCHEMA_MAX + PATH_MAX, &served, &size, NULL) == 0 &&
+			strcmp(served, server->served) == 0))
+		return 0;
+	log_notice("%s is started anew: what it serves is not what it shall", server->name);
+	return ovs_end(server->pid_file, err);
+}
+
 static int start(struct server *server, struct error *err)
 {
 	/* -v first, or opening the log file would be announced on the agent's stderr. */
@@ -192,7 +230,7 @@ static int start(struct server *server, struct error *err)
 		if (server->own[i])
 			argv[n++] = server->own[i];
 	}
-	if (spawn_program(&server->process, &config, err) < 0)
+	if (write_served(server, err) < 0 || spawn_program(&server->process, &config, err) < 0)
 		return -1;
 	return watch(server, err);
 }
@@ -287,6 +325,24 @@ static struct server *add_server(struct ovs *ovs, const char *name, const char *
 	return server;
 }
 
+static int add_served(
+	struct server *server, const Bulkhead__V1__NodeConfig *config, struct error *err)
+{
+	cleanup_free char *path = join(config->libexec_dir, "bulkhead.ovsschema");
+	cleanup_free char *schema = NULL;
+	size_t size;
+
+	if (path && !config_is_member(config) &&
+		file_read_at(AT_FDCWD, path, SCHEMA_MAX, &schema, &size, err) < 0)
+		return -1;
+	if (!path || asprintf(&server->served, "%s %s\n%s", config->cluster_listen, config->manager,
+			     schema ? schema : "") < 0) {
+		server->served = NULL;
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
+	}
+	return 0;
+}
+
 /*
  * What listens to other nodes serves the cluster's database and no other: a server's listener opens
  * all that it serves, and the switch's has no roles, so that who connects could do anything there.
@@ -304,6 +360,8 @@ static int add_cluster_server(struct ovs *ovs, struct error *err)
 	server->own[OWN_REMOTE] = option("--remote=punix:", ovs->dir, OVS_CLUSTER, ".sock");
 	if (!server->own[OWN_REMOTE])
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot start %s", server->name);
+	if (add_served(server, config, err) < 0)
+		return -1;
 	return own_common(server, ovs->dir, OVS_CLUSTER, err);
 }
 
@@ -428,7 +486,7 @@ static int begin(struct ovs *ovs, struct error *err)
 	if (mkdir(ovs->dir, 0755) < 0 && errno != EEXIST)
 		return error_set(err, error_code_of(errno), errno, "cannot make %s", ovs->dir);
 	if (add_cluster_server(ovs, err) < 0 || (with_switch && add_switch(ovs, err) < 0) ||
-		make_databases(ovs, with_switch, err) < 0)
+		end_stale(&ovs->servers[0], err) < 0 || make_databases(ovs, with_switch, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ovs->servers_len; i++) {
 		if (server_begin(&ovs->servers[i], err) < 0)
@@ -465,6 +523,7 @@ static void server_done(struct server *server)
 	for (size_t i = 0; i < OWN_COUNT; i++)
 		free(server->own[i]);
 	free(server->pid_file);
+	free(server->served);
 }
 
 void ovs_free(struct ovs *ovs)

@@ -56,4 +56,7 @@ int ovs_teardown(const Bulkhead__V1__NodeConfig *config, struct error *err);
 /* The process that holds the lock on a pid file, as Open vSwitch's daemons do; 0 when none does. */
 pid_t ovs_pid_of(const char *pid_file);
 
+/* Ends that process, if there is one, and waits for it. Errors: ERR_TIMEOUT. */
+int ovs_end(const char *pid_file, struct error *err);
+
 #endif

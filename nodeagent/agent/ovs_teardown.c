@@ -52,7 +52,7 @@ static int delete_bridge(const Bulkhead__V1__NodeConfig *config, const char *dir
 }
 
 /* SIGTERM, then SIGKILL: neither program has anything to lose then. */
-static int end_process(const char *pid_file, struct error *err)
+int ovs_end(const char *pid_file, struct error *err)
 {
 	pid_t pid = ovs_pid_of(pid_file);
 	cleanup_close int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
@@ -82,7 +82,7 @@ static int end_private(const Bulkhead__V1__NodeConfig *config, struct error *fir
 		char file[OVS_DIR_SIZE + 32];
 
 		snprintf(file, sizeof(file), "%s/ovs/%s.pid", config->run_dir, names[i]);
-		keep(end_process(file, &err), &err, &r, first);
+		keep(ovs_end(file, &err), &err, &r, first);
 	}
 	return r;
 }

@@ -90,6 +90,24 @@ no_secret() { ! bh get secrets --no-headers | grep -q fine; }
 connected_twice() { [ "$(grep -c 'the cluster database is there' "$node_state/agent.log")" = 2 ]; }
 has_node() { bh get nodes --no-headers | grep -q "^$1 "; }
 no_node() { ! has_node "$1"; }
+@test "another cluster_listen counts as soon as the agent is started again" {
+	local before
+	before=$(cat "$node_run/ovs/cluster.pid")
+	kill -KILL "$(cat "$node_run/agent.pid")"
+	bh up --state-dir "$node_state"
+	[ "$(cat "$node_run/ovs/cluster.pid")" = "$before" ]
+	sed -i "s/^clusterListen: .*/clusterListen: $MANAGER:7445/" "$node_state/node.yaml"
+	kill -KILL "$(cat "$node_run/agent.pid")"
+	bh up --state-dir "$node_state"
+	in_netns ss -Hltn | awk '{print $4}' >"$node_dir/listens"
+	grep -qx "$MANAGER:7445" "$node_dir/listens"
+	! grep -qx "$MANAGER:7444" "$node_dir/listens"
+	[ "$(cat "$node_run/ovs/cluster.pid")" != "$before" ]
+	sed -i "s/^clusterListen: .*/clusterListen: $MANAGER:7444/" "$node_state/node.yaml"
+	kill -KILL "$(cat "$node_run/agent.pid")"
+	bh up --state-dir "$node_state"
+	eventually 5 as_member list-dbs
+}
 @test "a node's certificate names it as the cluster knows it, wherever it says to listen" {
 	run openssl x509 -in "$node_dir/b/pki/node.pem" -noout -ext subjectAltName
 	[[ $output == *"DNS:b, DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1, IP Address:$MEMBER"* ]]
