@@ -240,21 +240,35 @@ int flow_list_add(struct flow_list *list, char *line, struct error *err)
 	return 0;
 }
 
+/* A line being written; 'len' grows past the room when that is too little. */
+struct flow_text {
+	char text[1024];
+	size_t len;
+};
+
+static void put(struct flow_text *out, const char *text, size_t len)
+{
+	if (out->len + len < sizeof(out->text))
+		memcpy(out->text + out->len, text, len);
+	out->len += len;
+}
+
 /* Writes 'template' with its placeholders replaced. */
-static void expand(FILE *out, const char *template, const struct flow_values *values)
+static void expand(struct flow_text *out, const char *template, const struct flow_values *values)
 {
 	for (const char *p = template; *p; p++) {
+		size_t len = strcspn(p, "$");
 		size_t i = 0;
 
-		if (*p != '$') {
-			fputc(*p, out);
-			continue;
-		}
+		put(out, p, len);
+		p += len;
+		if (!*p)
+			return;
 		while (i < V_END && strncmp(p + 1, value_names[i], strlen(value_names[i])) != 0)
 			i++;
 		if (i == V_END) /* the unit test reads every row: none has an unknown name */
 			continue;
-		fputs(values->text[i], out);
+		put(out, values->text[i], strlen(values->text[i]));
 		p += strlen(value_names[i]);
 	}
 }
@@ -262,21 +276,21 @@ static void expand(FILE *out, const char *template, const struct flow_values *va
 static int append(struct flow_list *list, uint64_t cookie, const struct flow_row *row,
 	const struct flow_values *values, struct error *err)
 {
-	char *line = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&line, &size);
+	struct flow_text out;
+	char *line;
 
-	if (!out)
-		return error_set(err, ERR_EXHAUSTED, errno, "cannot compute flows");
-	fprintf(out, "cookie=0x%llx,table=%u,priority=%u,", (unsigned long long)cookie, row->table,
-		row->priority);
-	expand(out, row->match, values);
-	fputs(row->match[0] ? ",actions=" : "actions=", out);
-	expand(out, row->actions, values);
-	if (fclose(out) != 0) {
-		free(line);
+	out.len =
+		(size_t)snprintf(out.text, sizeof(out.text), "cookie=0x%llx,table=%u,priority=%u,",
+			(unsigned long long)cookie, row->table, row->priority);
+	expand(&out, row->match, values);
+	expand(&out, row->match[0] ? ",actions=" : "actions=", values);
+	expand(&out, row->actions, values);
+	if (out.len >= sizeof(out.text))
+		return error_set(
+			err, ERR_INTERNAL, 0, "a flow of table %u is too long", row->table);
+	line = strndup(out.text, out.len);
+	if (!line)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot compute flows");
-	}
 	return flow_list_add(list, line, err);
 }
 
