@@ -40,6 +40,8 @@ static const struct rule rules[] = {
 	{ "networkpolicies", "create", ROLE_EDIT },
 	{ "networkpolicies", "update", ROLE_EDIT },
 	{ "networkpolicies", "delete", ROLE_EDIT },
+	{ "egressnetworkpolicies", "get", ROLE_VIEW | ROLE_EDIT }, /* set by administrators */
+	{ "egressnetworkpolicies", "list", ROLE_VIEW | ROLE_EDIT },
 	{ "resourcequotas", "get", ROLE_VIEW | ROLE_EDIT }, /* set by the node's administrators */
 	{ "resourcequotas", "list", ROLE_VIEW | ROLE_EDIT },
 };

@@ -43,6 +43,7 @@ enum flow_class {
 	FLOW_VNID = 3,       /* object: the VNID */
 	FLOW_PEER = 4,       /* object: the address of its subnet */
 	FLOW_POLICY = 8,     /* object 0 */
+	FLOW_FIREWALL = 9,   /* object: the VNID */
 	FLOW_BANDWIDTH = 16, /* object: the address of a pod */
 	FLOW_DENIAL = 17,    /* object: the address of a pod */
 };

@@ -82,6 +82,21 @@ struct netd_policies {
 	struct error problem;
 };
 
+struct firewall;
+
+/* The VNIDs whose packets an egress firewall judges (firewall.c). */
+struct wall {
+	uint32_t vnid;
+	bool shut;
+	const struct firewall *firewall;
+};
+
+struct walls {
+	struct wall *list;
+	size_t len;
+	bool told_anew; /* the firewalls are others than these */
+};
+
 struct netd {
 	struct netd_config config;
 	struct ipam *ipam;
@@ -106,6 +121,7 @@ struct netd {
 	struct netd_rows rows;
 	struct cni *cni; /* NULL before NET_CNI */
 	struct netd_policies policies;
+	struct walls walls;
 	bool state_sent;
 	bool state_ready;
 	uint64_t state_mended;

@@ -7,6 +7,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "netplugin/endpoint.h"
+#include "netplugin/firewall.h"
 #include "netplugin/policy.h"
 #include "openvswitch/poll-loop.h"
 #include "proto/ipc_table.h"
@@ -26,6 +27,7 @@ struct policies {
 	Bulkhead__V1__NetPolicyProject **projects;
 	size_t projects_len;
 	size_t projects_room;
+	struct firewalls *firewalls;
 };
 
 static void policies_free(struct policies *policies)
@@ -41,6 +43,7 @@ static void policies_free(struct policies *policies)
 	free(policies->list);
 	free(policies->pods);
 	free(policies->projects);
+	firewalls_free(policies->firewalls);
 	free(policies);
 }
 
@@ -107,11 +110,14 @@ int policies_told(struct netd *netd, const struct ipc_frame *frame, struct error
 	if (part->part == 0) {
 		policies_free(coming);
 		coming = netd->policies.coming = xzalloc(sizeof(*coming));
+		coming->firewalls = firewalls_new();
 	}
 	r = coming ? add_policies(coming, part, err)
 		   : error_set(err, ERR_INVALID, 0, "part %u came before the first", part->part);
-	if (r == 0)
+	if (r == 0) {
 		take_pods(coming, part);
+		firewalls_add(coming->firewalls, part);
+	}
 	more = part->more;
 	protobuf_c_message_free_unpacked(message, NULL);
 	if (r < 0 || more)
@@ -121,6 +127,7 @@ int policies_told(struct netd *netd, const struct ipc_frame *frame, struct error
 	policies_free(netd->policies.now);
 	netd->policies.now = coming;
 	netd->policies.coming = NULL;
+	netd->walls.told_anew = true;
 	netd->policies.dirty = true;
 	netd->policies.serial = frame->serial;
 	netd->policies.deadline = time_msec() + POLICIES_DEADLINE_MSEC;
@@ -233,7 +240,8 @@ void policies_run(struct netd *netd)
 		return;
 	netd->policies.dirty = false;
 	*problem = (struct error){ 0 };
-	if (compute(netd, &list, problem, &err) < 0 ||
+	if (firewalls_want(netd, netd->policies.now->firewalls, &netd->policies.seq, &err) < 0 ||
+		compute(netd, &list, problem, &err) < 0 ||
 		flow_sync_want(netd->flows, flow_cookie(FLOW_POLICY, 0), &list, &netd->policies.seq,
 			&err) < 0)
 		*problem = err;

@@ -25,6 +25,9 @@ POLICY_HOLD | netplugin/main         | bulkhead-netd  | $B/tests/priv/net/test_p
 EGRESS_NODE    | netplugin/gateway_rules | bulkhead-netd | $B/tests/priv/net/test_egress
 EGRESS_UNASKED | netplugin/gateway_rules | bulkhead-netd | $B/tests/priv/net/test_egress
 EGRESS_ALONE   | netplugin/gateway_rules | bulkhead-netd | $B/tests/priv/net/test_egress
+EGRESS_FIREWALL | netplugin/firewall     | bulkhead-netd | $B/tests/priv/net/test_firewall
+EGRESS_BACK    | netplugin/firewall      | bulkhead-netd | $B/tests/priv/net/test_firewall
+EGRESS_SHARED  | netplugin/firewall      | bulkhead-netd | $B/tests/priv/net/test_firewall
 EGRESS_PLACES  | netplugin/flows         | bulkhead-netd | $B/tests/priv/net/test_egress
 FLOW_CHECK  | netplugin/flow_sync    | bulkhead-netd  | $B/tests/priv/net/test_life
 BANDWIDTH   | netplugin/limits       | bulkhead-netd  | $B/tests/priv/net/test_bandwidth

@@ -76,6 +76,16 @@ static void apply_network_policy(const ProtobufCMessage *request, struct method_
 	ret->name = meta ? or_empty(meta->name) : "";
 }
 
+static void apply_egress(const ProtobufCMessage *request, struct method_target *ret)
+{
+	const Bulkhead__V1__EgressNetworkPolicy *policy =
+		((const Bulkhead__V1__ApplyEgressNetworkPolicyRequest *)request)->policy;
+	const K8sObjectMeta *meta = policy ? policy->metadata : NULL;
+
+	ret->project = meta ? or_empty(meta->namespace_) : "";
+	ret->name = meta ? or_empty(meta->name) : "";
+}
+
 TARGET(list_pods, Bulkhead__V1__ListPodsRequest, r->all_projects ? NULL : r->project, r->name)
 TARGET(delete_pod, Bulkhead__V1__DeletePodRequest, r->project, r->name)
 TARGET(describe_pod, Bulkhead__V1__DescribePodRequest, r->project, r->name)
@@ -89,6 +99,9 @@ TARGET(delete_quota, Bulkhead__V1__DeleteQuotaRequest, r->project, r->name)
 TARGET(list_network_policies, Bulkhead__V1__ListNetworkPoliciesRequest,
 	r->all_projects ? NULL : r->project, r->name)
 TARGET(delete_network_policy, Bulkhead__V1__DeleteNetworkPolicyRequest, r->project, r->name)
+TARGET(list_egress, Bulkhead__V1__ListEgressNetworkPoliciesRequest,
+	r->all_projects ? NULL : r->project, r->name)
+TARGET(delete_egress, Bulkhead__V1__DeleteEgressNetworkPolicyRequest, r->project, r->name)
 TARGET(create_project, Bulkhead__V1__CreateProjectRequest, NULL, r->name)
 TARGET(list_projects, Bulkhead__V1__ListProjectsRequest, NULL, r->name)
 TARGET(delete_project, Bulkhead__V1__DeleteProjectRequest, NULL, r->name)
@@ -153,6 +166,12 @@ static const struct method methods[] = {
 		list_network_policies, false, method_list_network_policies),
 	ROW("DeleteNetworkPolicy", delete_network_policy, "delete", "networkpolicies",
 		delete_network_policy, false, method_delete_network_policy),
+	ROW("ApplyEgressNetworkPolicy", apply_egress_network_policy, "create",
+		"egressnetworkpolicies", apply_egress, false, method_apply_egress),
+	ROW("ListEgressNetworkPolicies", list_egress_network_policies, "list",
+		"egressnetworkpolicies", list_egress, false, method_list_egress),
+	ROW("DeleteEgressNetworkPolicy", delete_egress_network_policy, "delete",
+		"egressnetworkpolicies", delete_egress, false, method_delete_egress),
 	ROW("ListNodes", list_nodes, "list", "nodes", list_nodes, true, method_list_nodes),
 	ROW("JoinNode", join_node, "create", "nodes", join_node, false, method_join_node),
 	ROW("DeleteNode", delete_node, "delete", "nodes", delete_node, false, method_delete_node),

@@ -139,7 +139,40 @@ static int pods_tell(
 	return 0;
 }
 
-/* All of it; without policies there is nothing else in it. */
+static bool is_shared(const struct agent *agent, const Bulkhead__V1__ClusterProject *project)
+{
+	const Bulkhead__V1__ClusterProject *other;
+
+	for (size_t i = 0; (other = cluster_project_at(agent->cluster, i)); i++) {
+		if (other->vnid == project->vnid && strcmp(other->name, project->name) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* All there are: a CNI plugin may plug a pod of any project, and they say who shares a VNID. */
+static int firewalls_add(
+	Bulkhead__V1__NetPolicies *message, const struct agent *agent, struct error *err)
+{
+	const Bulkhead__V1__ClusterProject *project;
+
+	for (size_t i = 0; (project = cluster_project_at(agent->cluster, i)); i++) {
+		Bulkhead__V1__NetFirewall *row;
+
+		if (!project->egress[0])
+			continue;
+		row = edit_append(&message->firewalls, &message->n_firewalls,
+			&bulkhead__v1__net_firewall__descriptor, err);
+		if (!row || edit_string(&row->project, project->name, err) < 0 ||
+			edit_string(&row->rules, project->egress, err) < 0)
+			return -1;
+		row->vnid = project->vnid;
+		row->shared = is_shared(agent, project);
+	}
+	return 0;
+}
+
+/* All of it; without policies there are no pods and projects in it. */
 static int collect(const struct agent *agent, Bulkhead__V1__NetPolicies **ret, struct error *err)
 {
 	Bulkhead__V1__NetPolicies *message = malloc(sizeof(*message));
@@ -147,7 +180,7 @@ static int collect(const struct agent *agent, Bulkhead__V1__NetPolicies **ret, s
 	if (!message)
 		return error_set(err, ERR_EXHAUSTED, ENOMEM, "no memory for network policies");
 	bulkhead__v1__net_policies__init(message);
-	if (policies_add(message, agent, err) < 0 ||
+	if (policies_add(message, agent, err) < 0 || firewalls_add(message, agent, err) < 0 ||
 		(message->n_policies > 0 && (pods_tell(message, agent, err) < 0 ||
 						    projects_add(message, agent, err) < 0))) {
 		bulkhead__v1__net_policies__free_unpacked(message, NULL);
@@ -194,7 +227,7 @@ static bool fits(struct room *room, size_t bytes, size_t fields)
 
 /* Each next part begins where the one before ended. */
 struct part_at {
-	size_t policy, pod, project;
+	size_t policy, pod, project, wall;
 };
 
 static void part_fill(
@@ -205,7 +238,13 @@ static void part_fill(
 	part->policies = all->policies + at->policy;
 	part->pods = all->pods + at->pod;
 	part->projects = all->projects + at->project;
-	part->n_policies = part->n_pods = part->n_projects = 0;
+	part->firewalls = all->firewalls + at->wall;
+	part->n_policies = part->n_pods = part->n_projects = part->n_firewalls = 0;
+	for (; at->wall < all->n_firewalls; at->wall++, part->n_firewalls++) {
+		if (!fits(&room,
+			    protobuf_c_message_get_packed_size(&all->firewalls[at->wall]->base), 5))
+			return;
+	}
 	for (; at->policy < all->n_policies; at->policy++, part->n_policies++) {
 		if (!fits(&room, all->policies[at->policy].len, 1))
 			return;
@@ -236,7 +275,7 @@ static int send_parts(const Bulkhead__V1__NetPolicies *all, struct daemon *daemo
 	do {
 		part_fill(all, &at, &part);
 		part.more = at.policy < all->n_policies || at.pod < all->n_pods ||
-			    at.project < all->n_projects;
+			    at.project < all->n_projects || at.wall < all->n_firewalls;
 		if (daemon_send(daemon, IPC_NET_POLICIES, &part.base, NULL, 0, serial, err) < 0)
 			return -1;
 		part.part++;

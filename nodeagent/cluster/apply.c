@@ -332,6 +332,28 @@ static int delete_policy(const struct step *s, struct error *err)
 	return APPLY_WRITTEN;
 }
 
+/* ---- egress firewalls ---------------------------------------------------------------------- */
+
+/* Each node says which transaction its switch has by the highest 'moved' of all projects. */
+static int put_egress(const struct step *s, struct error *err)
+{
+	const struct bhrec_project *project = database_project(s->db, s->request->project);
+	const char *rules = s->request->txn->put_egress->rules;
+
+	if (!project)
+		return error_set(
+			err, ERR_NOT_FOUND, 0, "project '%s' does not exist", s->request->project);
+	if (strcmp(project->egress, rules) == 0)
+		return APPLY_IS_SO;
+	if (rules[0] && project->vnid == PROJECT_VNID_DEFAULT)
+		return error_set(err, ERR_PRECONDITION, 0,
+			"is global, and packets of all global projects look the same: isolate it "
+			"first");
+	bhrec_project_set_egress(project, rules);
+	bhrec_project_set_moved(project, s->facts->epoch);
+	return APPLY_WRITTEN;
+}
+
 /* ---- nodes --------------------------------------------------------------------------------- */
 
 static int pick_subnet(const struct step *s, struct ipnet *ret, struct error *err)
@@ -468,6 +490,7 @@ enum apply_result apply_request(struct database *db, struct ovsdb_idl_txn *txn,
 		[REQUEST_PUT_POLICY] = put_policy,
 		[REQUEST_DELETE_POLICY] = delete_policy,
 		[REQUEST_LABEL_PROJECT] = label_project,
+		[REQUEST_PUT_EGRESS] = put_egress,
 	};
 	const struct step step = { db, txn, request, facts };
 	const bool own = request->kind == REQUEST_PUT_NODE || request->kind == REQUEST_PUT_SECRET ||

@@ -185,7 +185,8 @@ void change_reply(
 	const struct bhrec_node *node = NULL;
 
 	if (r->kind == REQUEST_CREATE_PROJECT || r->kind == REQUEST_PUT_SECRET ||
-		r->kind == REQUEST_PUT_POLICY || r->kind == REQUEST_LABEL_PROJECT)
+		r->kind == REQUEST_PUT_POLICY || r->kind == REQUEST_LABEL_PROJECT ||
+		r->kind == REQUEST_PUT_EGRESS)
 		project = database_project(db, r->project);
 	if (r->kind == REQUEST_MOVE)
 		project = apply_move_last(db, r->txn->move);

@@ -81,6 +81,16 @@ static int check(struct database *db, const Bulkhead__V1__ClusterMove *move, str
 	return 0;
 }
 
+static int check_firewall(const struct bhrec_project *row, uint32_t vnid, struct error *err)
+{
+	if (vnid != PROJECT_VNID_DEFAULT || !row->egress[0])
+		return 0;
+	return error_set(err, ERR_PRECONDITION, 0,
+		"project '%s' has an egress firewall, which no global project can have: delete it "
+		"first",
+		row->name);
+}
+
 enum apply_result apply_move(struct database *db, struct ovsdb_idl_txn *txn,
 	const Bulkhead__V1__ClusterMove *move, const struct apply_facts *facts, struct error *err)
 {
@@ -93,7 +103,8 @@ enum apply_result apply_move(struct database *db, struct ovsdb_idl_txn *txn,
 		const struct bhrec_project *row = database_project(db, move->projects[i]);
 		uint32_t vnid;
 
-		if (target(db, move, row, facts, &left, &vnid, err) < 0)
+		if (target(db, move, row, facts, &left, &vnid, err) < 0 ||
+			check_firewall(row, vnid, err) < 0)
 			return APPLY_REFUSED;
 		if (row->vnid == vnid)
 			continue;

@@ -4,6 +4,7 @@
 
 #include "auth/quota.h"
 #include "lib/cleanup.h"
+#include "lib/egress.h"
 #include "lib/path.h"
 #include "secrets/sealing_key.h"
 
@@ -27,6 +28,7 @@ static int check_kind(
 		{ REQUEST_PUT_POLICY, txn->put_policy != NULL },
 		{ REQUEST_DELETE_POLICY, txn->delete_policy[0] != '\0' },
 		{ REQUEST_LABEL_PROJECT, txn->label_project != NULL },
+		{ REQUEST_PUT_EGRESS, txn->put_egress != NULL },
 	};
 	size_t given = 0;
 
@@ -293,6 +295,19 @@ static int check_label_project(struct request *r, struct error *err)
 	return 0;
 }
 
+static int check_put_egress(struct request *r, struct error *err)
+{
+	const Bulkhead__V1__ClusterEgress *egress = r->txn->put_egress;
+	struct egress_rules rules;
+
+	if (set_project(r, egress->project, err) < 0)
+		return -1;
+	if (egress_parse(egress->rules, &rules, err) < 0)
+		return error_prefix(err, "rules");
+	egress_done(&rules);
+	return 0;
+}
+
 /* What each kind is called in errors, and its check. */
 static const struct kind {
 	const char *noun;
@@ -311,6 +326,7 @@ static const struct kind {
 	[REQUEST_PUT_POLICY] = { "network policy", check_put_policy },
 	[REQUEST_DELETE_POLICY] = { "network policy", check_delete_policy },
 	[REQUEST_LABEL_PROJECT] = { "project", check_label_project },
+	[REQUEST_PUT_EGRESS] = { "egress firewall of project", check_put_egress },
 };
 
 int request_error_prefix(const struct request *request, struct error *err)

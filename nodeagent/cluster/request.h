@@ -35,6 +35,7 @@ enum request_kind {
 	REQUEST_PUT_POLICY,
 	REQUEST_DELETE_POLICY,
 	REQUEST_LABEL_PROJECT,
+	REQUEST_PUT_EGRESS,
 };
 
 struct request {

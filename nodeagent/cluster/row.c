@@ -50,6 +50,7 @@ Bulkhead__V1__ClusterProject *row_project(const struct bhrec_project *row)
 	m->created_at = row->created_at;
 	m->uid = xstrdup(row->uid);
 	m->moved = row->moved;
+	m->egress = xstrdup(row->egress);
 	copy_quotas(row, m);
 	copy_labels(row, m);
 	return m;

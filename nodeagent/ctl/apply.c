@@ -72,7 +72,7 @@ static int apply_pod(struct ctl *ctl, K8sPod *pod, void *user, struct error *err
 
 int ctl_apply(struct ctl *ctl, struct error *err)
 {
-	static const struct ctl_each each = { apply_pod, ctl_policy_apply };
+	static const struct ctl_each each = { apply_pod, ctl_policy_apply, ctl_egress_apply };
 
 	if (ctl->args->dry_run && strcmp(ctl->args->dry_run, "server") != 0)
 		return error_set(err, ERR_INVALID, 0,

@@ -101,6 +101,9 @@ int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct
 		{ "networkpolicies", CTL_POLICIES },
 		{ "networkpolicy", CTL_POLICIES },
 		{ "netpol", CTL_POLICIES },
+		{ "egressnetworkpolicies", CTL_EGRESS },
+		{ "egressnetworkpolicy", CTL_EGRESS },
+		{ "egressfirewall", CTL_EGRESS },
 		{ "images", CTL_IMAGES },
 		{ "image", CTL_IMAGES },
 	};

@@ -5,6 +5,7 @@
 #ifndef NODEAGENT_CTL_CTL_H
 #define NODEAGENT_CTL_CTL_H
 
+#include "bulkhead/v1/node.pb-c.h"
 #include "nodeagent/ctl/args.h"
 #include "nodeagent/ctl/client.h"
 #include "proto/k8s.h"
@@ -53,7 +54,8 @@ enum ctl_kind {
 	CTL_SECRETS,
 	CTL_IMAGES,
 	CTL_QUOTAS,
-	CTL_POLICIES
+	CTL_POLICIES,
+	CTL_EGRESS
 };
 int ctl_kind(const char *word, enum ctl_kind *ret, const char **ret_name, struct error *err);
 
@@ -70,14 +72,18 @@ int ctl_names(const struct args *args, struct ctl_names *ret, struct error *err)
 
 /*
  * Calls one of 'each' for every object in the -f files, in order; of a folder its *.yaml, *.yml and
- * *.json by name. Stops at the first failure. Without 'policy' there may be pods alone.
+ * *.json by name. Stops at the first failure. A kind without its function is refused as
+ * no pod.
  */
 typedef int (*ctl_pod_fn)(struct ctl *ctl, K8sPod *pod, void *user, struct error *err);
 typedef int (*ctl_policy_fn)(
 	struct ctl *ctl, K8sNetworkPolicy *policy, void *user, struct error *err);
+typedef int (*ctl_egress_fn)(
+	struct ctl *ctl, Bulkhead__V1__EgressNetworkPolicy *policy, void *user, struct error *err);
 struct ctl_each {
 	ctl_pod_fn pod;
 	ctl_policy_fn policy;
+	ctl_egress_fn egress;
 };
 int ctl_each_object(struct ctl *ctl, const struct ctl_each *each, void *user, struct error *err);
 
@@ -105,6 +111,13 @@ int ctl_policy_describe(struct ctl *ctl, const char *name, struct error *err);
 int ctl_policy_delete(struct ctl *ctl, const char *project, const char *name, struct error *err);
 /* "app=db,tier in (a,b)", "<none>" for one that selects all; cut to 'size'. */
 void ctl_policy_selector(const K8sLabelSelector *selector, char *buf, size_t size);
+
+/* egress.c: what apply, get, describe and delete do with egress firewalls. */
+int ctl_egress_apply(
+	struct ctl *ctl, Bulkhead__V1__EgressNetworkPolicy *policy, void *user, struct error *err);
+int ctl_egress_list(struct ctl *ctl, ProtobufCMessage **ret, struct error *err);
+int ctl_egress_describe(struct ctl *ctl, const char *name, struct error *err);
+int ctl_egress_delete(struct ctl *ctl, const char *project, const char *name, struct error *err);
 int ctl_get(struct ctl *ctl, struct error *err);
 int ctl_describe(struct ctl *ctl, struct error *err);
 int ctl_drift(struct ctl *ctl, struct error *err);

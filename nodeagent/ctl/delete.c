@@ -228,6 +228,9 @@ static int delete_one(
 	case CTL_POLICIES:
 		status = ctl_policy_delete(ctl, ctl_project(ctl), name, err);
 		break;
+	case CTL_EGRESS:
+		status = ctl_egress_delete(ctl, ctl_project(ctl), name, err);
+		break;
 	case CTL_QUOTAS:
 		status = ctl_quota_delete(ctl, name, err);
 		break;
@@ -269,6 +272,20 @@ static int delete_policy_from_file(
 	if (!meta || !meta->name)
 		return error_set(err, ERR_INVALID, 0, "metadata.name: required to delete");
 	r = ctl_policy_delete(
+		ctl, meta->namespace_ ? meta->namespace_ : ctl_project(ctl), meta->name, err);
+	return r < 0 && err->code == ERR_NOT_FOUND && ctl->args->ignore_not_found ? 0 : r;
+}
+
+static int delete_egress_from_file(
+	struct ctl *ctl, Bulkhead__V1__EgressNetworkPolicy *policy, void *user, struct error *err)
+{
+	const K8sObjectMeta *meta = policy->metadata;
+	int r;
+
+	(void)user;
+	if (!meta || !meta->name)
+		return error_set(err, ERR_INVALID, 0, "metadata.name: required to delete");
+	r = ctl_egress_delete(
 		ctl, meta->namespace_ ? meta->namespace_ : ctl_project(ctl), meta->name, err);
 	return r < 0 && err->code == ERR_NOT_FOUND && ctl->args->ignore_not_found ? 0 : r;
 }
@@ -344,7 +361,8 @@ static int delete_words(struct ctl *ctl, struct ending *e, struct error *err)
 
 int ctl_delete(struct ctl *ctl, struct error *err)
 {
-	static const struct ctl_each each = { delete_from_file, delete_policy_from_file };
+	static const struct ctl_each each = { delete_from_file, delete_policy_from_file,
+		delete_egress_from_file };
 	const struct args *args = ctl->args;
 	struct ending e = { 0 };
 	int r;

@@ -210,6 +210,8 @@ static int describe_one(struct ctl *ctl, enum ctl_kind kind, const char *name, s
 		return describe_pod(ctl, name, err);
 	if (kind == CTL_QUOTAS)
 		return ctl_quota_describe(ctl, name, err);
+	if (kind == CTL_EGRESS)
+		return ctl_egress_describe(ctl, name, err);
 	return ctl_policy_describe(ctl, name, err);
 }
 
@@ -219,15 +221,18 @@ int ctl_describe(struct ctl *ctl, struct error *err)
 
 	if (ctl_names(ctl->args, &names, err) < 0 || ctl_connect(ctl, err) < 0)
 		return -1;
-	if (names.kind != CTL_PODS && names.kind != CTL_QUOTAS && names.kind != CTL_POLICIES)
+	if (names.kind != CTL_PODS && names.kind != CTL_QUOTAS && names.kind != CTL_POLICIES &&
+		names.kind != CTL_EGRESS)
 		return error_set(err, ERR_UNSUPPORTED, 0,
-			"describe shows pods, quotas and network policies; for others use 'get %s "
+			"describe shows pods, quotas, network policies and egress firewalls; for "
+			"others use 'get %s "
 			"-o yaml'",
 			ctl->args->words[1]);
 	if (names.len == 0)
 		return error_set(err, ERR_INVALID, 0, "describe which %s? give its name",
 			names.kind == CTL_PODS     ? "pod"
 			: names.kind == CTL_QUOTAS ? "quota"
+			: names.kind == CTL_EGRESS ? "egress firewall"
 						   : "network policy");
 	for (size_t i = 0; i < names.len; i++) {
 		if (i)

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "bulkhead/v1/node.pb-c.h"
+#include "auth/egress_policy.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "nodeagent/ctl/ctl.h"
@@ -28,7 +29,8 @@ int get_print_objects(const struct args *args, const ProtobufCMessage *const *ob
 	const char *version = strcmp(kind, "Pod") == 0 ? "v1"
 			      : strcmp(kind, K8S_NETWORK_POLICY_KIND) == 0
 				      ? K8S_NETWORK_POLICY_VERSION
-				      : "bulkhead/v1";
+			      : strcmp(kind, EGRESS_POLICY_KIND) == 0 ? EGRESS_POLICY_VERSION
+								      : "bulkhead/v1";
 	cleanup_free char *text = NULL;
 	int status;
 
@@ -245,6 +247,21 @@ static void policy_row(const ProtobufCMessage *m, char (*cells)[GET_CELL_SIZE])
 	snprintf(cells[4], GET_CELL_SIZE, "%s", p->metadata->namespace_);
 }
 
+static const char *egress_name(const ProtobufCMessage *m)
+{
+	return ((const Bulkhead__V1__EgressNetworkPolicy *)m)->metadata->name;
+}
+
+static void egress_row(const ProtobufCMessage *m, char (*cells)[GET_CELL_SIZE])
+{
+	const Bulkhead__V1__EgressNetworkPolicy *p = (const Bulkhead__V1__EgressNetworkPolicy *)m;
+
+	snprintf(cells[0], GET_CELL_SIZE, "%s", p->metadata->name);
+	snprintf(cells[1], GET_CELL_SIZE, "%s", p->metadata->namespace_);
+	snprintf(cells[2], GET_CELL_SIZE, "%zu", p->spec->n_egress);
+}
+
+static const char *const egress_headings[] = { "NAME", "PROJECT", "RULES" };
 static const char *const policy_headings[] = { "NAME", "POD-SELECTOR", "TYPES", "AGE", "PROJECT" };
 static const char *const quota_headings[] = { "NAME", "PROJECT", "USED/HARD" };
 static const char *const project_headings[] = { "NAME", "VNID", "UID-RANGE", "MCS", "AGE",
@@ -262,6 +279,8 @@ static const struct listing quotas = { "Quota", "quotas", quota_headings, ARRAY_
 	0, quota_name, quota_row, NULL };
 static const struct listing policies = { K8S_NETWORK_POLICY_KIND, "networkpolicies",
 	policy_headings, ARRAY_LEN(policy_headings), 0, policy_name, policy_row, NULL };
+static const struct listing firewalls = { EGRESS_POLICY_KIND, "egressnetworkpolicies",
+	egress_headings, ARRAY_LEN(egress_headings), 0, egress_name, egress_row, NULL };
 static const struct listing nodes = { "Node", "nodes", node_headings, ARRAY_LEN(node_headings), 5,
 	node_name, node_row, node_message };
 static const struct listing images = { "Image", "images", image_headings, ARRAY_LEN(image_headings),
@@ -390,6 +409,18 @@ static int get_policies(struct ctl *ctl, const struct ctl_names *names, struct e
 		list->n_policies, names, err);
 }
 
+static int get_firewalls(struct ctl *ctl, const struct ctl_names *names, struct error *err)
+{
+	cleanup_message ProtobufCMessage *response = NULL;
+	const Bulkhead__V1__ListEgressNetworkPoliciesResponse *list;
+
+	if (ctl_egress_list(ctl, &response, err) < 0)
+		return -1;
+	list = (Bulkhead__V1__ListEgressNetworkPoliciesResponse *)response;
+	return show(ctl->args, &firewalls, (const ProtobufCMessage *const *)list->policies,
+		list->n_policies, names, err);
+}
+
 static int get_nodes(struct ctl *ctl, const struct ctl_names *names, struct error *err)
 {
 	Bulkhead__V1__ListNodesRequest request = BULKHEAD__V1__LIST_NODES_REQUEST__INIT;
@@ -439,6 +470,8 @@ int ctl_get(struct ctl *ctl, struct error *err)
 		return get_quotas(ctl, &names, err);
 	case CTL_POLICIES:
 		return get_policies(ctl, &names, err);
+	case CTL_EGRESS:
+		return get_firewalls(ctl, &names, err);
 	case CTL_IMAGES:
 		return get_images(ctl, &names, err);
 	}

@@ -54,15 +54,16 @@ static const struct command commands[] = {
 		"what the pods of a project may have together" },
 	{ "apply", NULL, ctl_apply, 1, 1, SELECT | ARG(FILE) | ARG(DRY_RUN) | ARG(OUTPUT),
 		"apply -f FILE [--dry-run=server]",
-		"run the pods and set the network policies of a manifest" },
+		"run the pods, set the network policies and egress firewalls of a manifest" },
 	{ "get", NULL, ctl_get, 2, ARGS_LIST_MAX,
 		SELECT | ARG(ALL) | ARG(OUTPUT) | ARG(WATCH) | ARG(NO_HEADERS),
-		"get pods|projects|secrets|quotas|networkpolicies|nodes|images [NAME...]\n"
+		"get pods|projects|secrets|quotas|networkpolicies|egressnetworkpolicies|\n"
+		"          nodes|images [NAME...]\n"
 		"          [-o wide|json|yaml|name] "
 		"[-w]",
 		"list objects" },
 	{ "describe", NULL, ctl_describe, 2, ARGS_LIST_MAX, SELECT,
-		"describe pod|quota|networkpolicy NAME...",
+		"describe pod|quota|networkpolicy|egressnetworkpolicy NAME...",
 		"a pod with its stages and events, a quota with what is used, a policy" },
 	{ "drift", NULL, ctl_drift, 1, ARGS_LIST_MAX,
 		SELECT | ARG(ALL) | ARG(ALL_OF_KIND) | ARG(OUTPUT),
@@ -110,7 +111,9 @@ static const struct command commands[] = {
 	{ "delete", NULL, ctl_delete, 1, ARGS_LIST_MAX,
 		SELECT | ARG(FILE) | ARG(GRACE) | ARG(NOW) | ARG(FORCE) | ARG(WAIT) |
 			ARG(IGNORE_NOT_FOUND) | ARG(ALL_OF_KIND) | ARG(TIMEOUT),
-		"delete pod|project|secret|quota|networkpolicy|image|node NAME... | pod|secret "
+		"delete pod|project|secret|quota|networkpolicy|egressnetworkpolicy|image|node "
+		"NAME...\n"
+		"          | pod|secret "
 		"--all | -f FILE",
 		"delete objects" },
 	{ "wait", NULL, ctl_wait, 2, ARGS_LIST_MAX, SELECT | ARG(FOR) | ARG(TIMEOUT),

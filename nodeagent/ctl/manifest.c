@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/egress_policy.h"
 #include "lib/cleanup.h"
 #include "lib/fdio.h"
 #include "nodeagent/ctl/ctl.h"
@@ -20,13 +21,12 @@ struct manifest {
 	size_t seen; /* documents */
 };
 
-static bool is_policy(const struct manifest *m, const struct decode_document *doc)
+static bool is_kind(const struct decode_document *doc, const char *name)
 {
 	struct decode_kind kind;
 
 	/* What is wrong with it is said by the one who decodes it. */
-	return m->each->policy && decode_kind(doc->text, doc->size, &kind, NULL) == 0 &&
-	       strcmp(kind.kind, K8S_NETWORK_POLICY_KIND) == 0;
+	return decode_kind(doc->text, doc->size, &kind, NULL) == 0 && strcmp(kind.kind, name) == 0;
 }
 
 static int each_policy(
@@ -40,6 +40,17 @@ static int each_policy(
 	return m->each->policy(m->ctl, (K8sNetworkPolicy *)policy, m->user, err);
 }
 
+static int each_egress(
+	struct manifest *m, const char *path, const struct decode_document *doc, struct error *err)
+{
+	cleanup_message ProtobufCMessage *policy = NULL;
+
+	if (decode_object(EGRESS_POLICY_DESC, EGRESS_POLICY_VERSION, EGRESS_POLICY_KIND, doc->text,
+		    doc->size, &policy, err) < 0)
+		return error_prefix(err, "%s (document at line %u)", path, doc->line);
+	return m->each->egress(m->ctl, (Bulkhead__V1__EgressNetworkPolicy *)policy, m->user, err);
+}
+
 static int each_pod(
 	struct manifest *m, const char *path, const struct decode_document *doc, struct error *err)
 {
@@ -48,6 +59,16 @@ static int each_pod(
 	if (decode_object(K8S_POD_DESC, "v1", "Pod", doc->text, doc->size, &pod, err) < 0)
 		return error_prefix(err, "%s (document at line %u)", path, doc->line);
 	return m->each->pod(m->ctl, (K8sPod *)pod, m->user, err);
+}
+
+static int each_one(
+	struct manifest *m, const char *path, const struct decode_document *doc, struct error *err)
+{
+	if (m->each->policy && is_kind(doc, K8S_NETWORK_POLICY_KIND))
+		return each_policy(m, path, doc, err);
+	if (m->each->egress && is_kind(doc, EGRESS_POLICY_KIND))
+		return each_egress(m, path, doc, err);
+	return each_pod(m, path, doc, err);
 }
 
 static int each_document(
@@ -59,8 +80,7 @@ static int each_document(
 
 	while (decode_documents_next(&docs, &doc)) {
 		m->seen++;
-		if ((is_policy(m, &doc) ? each_policy(m, path, &doc, err)
-					: each_pod(m, path, &doc, err)) < 0)
+		if (each_one(m, path, &doc, err) < 0)
 			return -1;
 	}
 	if (m->seen == before)

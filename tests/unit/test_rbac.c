@@ -16,8 +16,8 @@ static struct error err;
 static const char *const verbs[] = { "get", "list", "watch", "create", "update", "delete", "patch",
 	"*", "" };
 static const char *const resources[] = { "pods", "pods/log", "pods/exec",
-	"pods/ephemeralcontainers", "pods/review", "secrets", "networkpolicies", "resourcequotas",
-	"projects", "nodes", "images", "*", "" };
+	"pods/ephemeralcontainers", "pods/review", "secrets", "networkpolicies",
+	"egressnetworkpolicies", "resourcequotas", "projects", "nodes", "images", "*", "" };
 
 #define MAY(who, verb, resource, project) (rbac_authorize(who, verb, resource, project, &err) == 0)
 
@@ -34,6 +34,7 @@ static const struct {
 	{ "pods/review", "c", "c" },
 	{ "secrets", "gl", "glcud" },
 	{ "networkpolicies", "gl", "glcud" },
+	{ "egressnetworkpolicies", "gl", "gl" },
 	{ "resourcequotas", "gl", "gl" },
 };
 

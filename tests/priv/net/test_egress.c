@@ -3,8 +3,6 @@
  * who is not, and what stands while netd is away. Each refusal has a control that passes.
  */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,21 +18,16 @@
 #include "lib/ipnet.h"
 #include "tests/priv/net/frames.h"
 #include "tests/priv/net/lab.h"
+#include "tests/priv/net/world.h"
 
-#define SILENCE_MSEC  500
-#define PATIENCE_MSEC 5000
-#define RED           11
-#define PORT          8080
-#define NODE          "198.51.100.1"
-#define OUTSIDE       "198.51.100.2" /* the node's way to all else */
-#define FAR           "203.0.113.9"  /* behind it */
-#define METADATA      "169.254.169.254"
-#define GATEWAY       "10.128.0.1"
-#define LAN           "192.0.2.2" /* of another link of the node */
+#define RED      11
+#define METADATA "169.254.169.254"
+#define GATEWAY  "10.128.0.1"
+#define LAN      "192.0.2.2" /* of another link of the node */
 
 static struct lab lab;
 static struct pod red, all, outside, lan;
-static int servers[3];
+static int servers[3]; /* outside, in the LAN, on the node */
 
 /* ---- the world ----------------------------------------------------------------------------- */
 
@@ -47,93 +40,17 @@ static void plug(struct pod *pod, const char *uid, uint32_t vnid)
 		fail_msg("%s", text);
 }
 
-static void run_in(const struct pod *place, const char *command)
-{
-	free(lab_run(
-		"nsenter --net=/proc/%d/fd/%d sh -c '%s'", getpid(), place->netns_fd, command));
-}
-
-/* A cable from the node's 'link' to a place that is no pod. */
-static void wire(struct pod *place, const char *link, const char *address, const char *theirs)
-{
-	pod_open(&lab, place, link, 0);
-	free(lab_run("ip link add %s type veth peer name wire netns /proc/%d/fd/%d", link, getpid(),
-		place->netns_fd));
-	free(lab_run("ip address add %s/24 dev %s && ip link set %s up", address, link, link));
-	free(lab_run("nsenter --net=/proc/%d/fd/%d sh -c 'ip address add %s/24 dev wire && "
-		     "ip link set wire up'",
-		getpid(), place->netns_fd, theirs));
-}
-
-static int serve(const struct pod *place)
-{
-	const struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	const int on = 1;
-	int fd;
-
-	if (place)
-		fd = pod_socket(&lab, place, AF_INET, SOCK_STREAM, 0);
-	else
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	assert_int_equal(bind(fd, (const struct sockaddr *)&any, sizeof(any)), 0);
-	assert_int_equal(listen(fd, 16), 0);
-	return fd;
-}
-
-/* A connection to it, or -1 when none came to be. */
-static int reach(const struct pod *place, const char *address, int timeout_ms)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	cleanup_close int fd = -1;
-	struct pollfd p = { .events = POLLOUT };
-	int failure = 0;
-	socklen_t size = sizeof(failure);
-
-	if (place)
-		fd = pod_socket(&lab, place, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	else
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	inet_pton(AF_INET, address, &to.sin_addr);
-	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
-		return -1;
-	p.fd = fd;
-	if (poll(&p, 1, timeout_ms) != 1 ||
-		getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0 || failure)
-		return -1;
-	return take_fd(&fd);
-}
-
-static bool reaches(const struct pod *place, const char *address, int timeout_ms)
-{
-	cleanup_close int fd = reach(place, address, timeout_ms);
-
-	return fd >= 0;
-}
-
-/* What is sent into one end comes out of the other. */
-static bool carries(int from, int to, int timeout_ms)
-{
-	struct pollfd p = { .fd = to, .events = POLLIN };
-	char byte = 'x', got = 0;
-
-	assert_int_equal(send(from, &byte, 1, MSG_NOSIGNAL), 1);
-	return poll(&p, 1, timeout_ms) == 1 && recv(to, &got, 1, 0) == 1 && got == byte;
-}
-
 static void start_world(void)
 {
-	wire(&outside, "up0", NODE, OUTSIDE);
-	wire(&lan, "up1", "192.0.2.1", LAN);
-	run_in(&outside, "ip address add " FAR "/32 dev lo; ip address add " METADATA
-			 "/32 dev lo; ip route add 10.128.0.0/14 via " NODE
-			 "; ip route add 192.0.2.0/24 via " NODE);
-	run_in(&lan, "ip route add default via 192.0.2.1");
-	free(lab_run(
-		"ip route add default via " OUTSIDE " && echo 1 >/proc/sys/net/ipv4/ip_forward"));
-	servers[0] = serve(&outside);
-	servers[1] = serve(&lan);
-	servers[2] = serve(NULL);
+	world_outside(&lab, &outside);
+	world_wire(&lab, &lan, "up1", "192.0.2.1", LAN);
+	world_run(&outside,
+		"ip address add " METADATA "/32 dev lo; ip route add 10.128.0.0/14 via " WORLD_NODE
+		"; ip route add 192.0.2.0/24 via " WORLD_NODE);
+	world_run(&lan, "ip route add default via 192.0.2.1");
+	servers[0] = world_serve(&lab, &outside, WORLD_PORT);
+	servers[1] = world_serve(&lab, &lan, WORLD_PORT);
+	servers[2] = world_serve(&lab, NULL, WORLD_PORT);
 }
 
 static int setup(void **state)
@@ -166,12 +83,12 @@ static void pods_reach_what_is_outside(void **state)
 	uint32_t far;
 
 	(void)state;
-	assert_true(reaches(&red, OUTSIDE, PATIENCE_MSEC));
-	assert_true(reaches(&red, FAR, PATIENCE_MSEC));
-	assert_true(reaches(&red, LAN, PATIENCE_MSEC));
-	assert_true(reaches(&all, FAR, PATIENCE_MSEC));
-	assert_int_equal(address_parse(FAR, &far, NULL), 0);
-	assert_true(pod_pings(&lab, &red, far, PATIENCE_MSEC));
+	assert_true(world_reaches(&lab, &red, WORLD_OUTSIDE, WORLD_PATIENCE_MSEC));
+	assert_true(world_reaches(&lab, &red, WORLD_FAR, WORLD_PATIENCE_MSEC));
+	assert_true(world_reaches(&lab, &red, LAN, WORLD_PATIENCE_MSEC));
+	assert_true(world_reaches(&lab, &all, WORLD_FAR, WORLD_PATIENCE_MSEC));
+	assert_int_equal(address_parse(WORLD_FAR, &far, NULL), 0);
+	assert_true(pod_pings(&lab, &red, far, WORLD_PATIENCE_MSEC));
 }
 
 /* Nobody outside knows the pods' network. */
@@ -189,23 +106,23 @@ static void they_have_the_nodes_address_there(void **state)
 	(void)state;
 	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(listener, 1), 0);
-	inet_pton(AF_INET, OUTSIDE, &at.sin_addr);
+	inet_pton(AF_INET, WORLD_OUTSIDE, &at.sin_addr);
 	setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
 	server = accept4(listener, (struct sockaddr *)&from, &size, SOCK_CLOEXEC);
 	assert_true(server >= 0);
 	inet_ntop(AF_INET, &from.sin_addr, text, sizeof(text));
-	assert_string_equal(text, NODE);
+	assert_string_equal(text, WORLD_NODE);
 }
 
 static void the_node_is_not_reached(void **state)
 {
 	(void)state;
-	assert_true(reaches(NULL, NODE, PATIENCE_MSEC));
-	assert_false(reaches(&red, NODE, SILENCE_MSEC));
-	assert_false(reaches(&red, GATEWAY, SILENCE_MSEC));
-	assert_false(reaches(&red, "192.0.2.1", SILENCE_MSEC));
-	assert_false(reaches(&all, NODE, SILENCE_MSEC));
+	assert_true(world_reaches(&lab, NULL, WORLD_NODE, WORLD_PATIENCE_MSEC));
+	assert_false(world_reaches(&lab, &red, WORLD_NODE, WORLD_SILENCE_MSEC));
+	assert_false(world_reaches(&lab, &red, GATEWAY, WORLD_SILENCE_MSEC));
+	assert_false(world_reaches(&lab, &red, "192.0.2.1", WORLD_SILENCE_MSEC));
+	assert_false(world_reaches(&lab, &all, WORLD_NODE, WORLD_SILENCE_MSEC));
 }
 
 /* Nor by an address of the node's that its own rules lead elsewhere. */
@@ -214,8 +131,8 @@ static void what_the_node_publishes_is_not_reached(void **state)
 	(void)state;
 	free(lab_run(
 		"nft \"table ip published { chain to { type nat hook prerouting priority -100; "
-		"ip daddr " NODE " tcp dport 8080 dnat to " LAN ":8080; }; }\""));
-	assert_false(reaches(&red, NODE, SILENCE_MSEC));
+		"ip daddr " WORLD_NODE " tcp dport 8080 dnat to " LAN ":8080; }; }\""));
+	assert_false(world_reaches(&lab, &red, WORLD_NODE, WORLD_SILENCE_MSEC));
 	free(lab_run("nft delete table ip published"));
 }
 
@@ -225,49 +142,49 @@ static void loopback_and_link_local_are_not_reached(void **state)
 	uint8_t mac[6];
 
 	(void)state;
-	assert_true(pod_resolves(&red, gateway, PATIENCE_MSEC, mac));
-	assert_true(reaches(NULL, METADATA, PATIENCE_MSEC));
-	assert_false(reaches(&red, METADATA, SILENCE_MSEC));
-	assert_false(reaches(&all, METADATA, SILENCE_MSEC));
+	assert_true(pod_resolves(&red, gateway, WORLD_PATIENCE_MSEC, mac));
+	assert_true(world_reaches(&lab, NULL, METADATA, WORLD_PATIENCE_MSEC));
+	assert_false(world_reaches(&lab, &red, METADATA, WORLD_SILENCE_MSEC));
+	assert_false(world_reaches(&lab, &all, METADATA, WORLD_SILENCE_MSEC));
 	/* The node's kernel would take it for a stranger's with route_localnet alone. */
 	free(lab_run("echo 1 >/proc/sys/net/ipv4/conf/br0/route_localnet"));
-	run_in(&red, "ip route add 127.9.9.9/32 via " GATEWAY
+	world_run(&red, "ip route add 127.9.9.9/32 via " GATEWAY
 		     " && echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet");
-	assert_false(reaches(&red, "127.9.9.9", SILENCE_MSEC));
+	assert_false(world_reaches(&lab, &red, "127.9.9.9", WORLD_SILENCE_MSEC));
 	free(lab_run("echo 0 >/proc/sys/net/ipv4/conf/br0/route_localnet"));
 }
 
 static void nobody_comes_in(void **state)
 {
-	cleanup_close int server = serve(&red);
+	cleanup_close int server = world_serve(&lab, &red, WORLD_PORT);
 	char address[IPNET_TEXT_SIZE];
 
 	(void)state;
 	address_format(red.address, address);
-	assert_true(reaches(&all, address, PATIENCE_MSEC));
-	assert_false(reaches(&outside, address, SILENCE_MSEC));
-	assert_false(reaches(&lan, address, SILENCE_MSEC));
-	assert_false(reaches(NULL, address, SILENCE_MSEC));
+	assert_true(world_reaches(&lab, &all, address, WORLD_PATIENCE_MSEC));
+	assert_false(world_reaches(&lab, &outside, address, WORLD_SILENCE_MSEC));
+	assert_false(world_reaches(&lab, &lan, address, WORLD_SILENCE_MSEC));
+	assert_false(world_reaches(&lab, NULL, address, WORLD_SILENCE_MSEC));
 }
 
 /* The node was no router before, and is one for its pods alone. */
 static void the_node_forwards_for_nobody_else(void **state)
 {
 	(void)state;
-	assert_false(reaches(&outside, LAN, SILENCE_MSEC));
+	assert_false(world_reaches(&lab, &outside, LAN, WORLD_SILENCE_MSEC));
 	lab.egress = "shared";
 	lab_kill(&lab.netd);
 	lab_start_netd(&lab);
 	lab_await_ready(&lab, true);
 	/* Its rules stand as long as nobody changes them. */
 	free(lab_run("nft delete table ip bulkhead-br0"));
-	assert_true(reaches(&outside, LAN, PATIENCE_MSEC));
-	assert_true(reaches(&red, LAN, PATIENCE_MSEC));
+	assert_true(world_reaches(&lab, &outside, LAN, WORLD_PATIENCE_MSEC));
+	assert_true(world_reaches(&lab, &red, LAN, WORLD_PATIENCE_MSEC));
 	lab.egress = "alone";
 	lab_kill(&lab.netd);
 	lab_start_netd(&lab);
 	lab_await_ready(&lab, true);
-	assert_false(reaches(&outside, LAN, SILENCE_MSEC));
+	assert_false(world_reaches(&lab, &outside, LAN, WORLD_SILENCE_MSEC));
 }
 
 static void rules_that_go_come_back(void **state)
@@ -289,24 +206,20 @@ static void rules_that_go_come_back(void **state)
 
 static void connections_stand_while_netd_is_away(void **state)
 {
-	cleanup_close int client = reach(&red, FAR, PATIENCE_MSEC);
+	cleanup_close int client = world_reach(&lab, &red, WORLD_FAR, WORLD_PORT, WORLD_PATIENCE_MSEC);
 	cleanup_free char *before = lab_flows(&lab);
 	cleanup_free char *after = NULL;
 	cleanup_close int server = -1;
-	struct pollfd p = { .fd = servers[0], .events = POLLIN };
 
 	(void)state;
 	assert_true(client >= 0);
-	while (poll(&p, 1, SILENCE_MSEC) == 1) { /* the last is ours */
-		cleanup_close_fn(&server);
-		server = accept4(servers[0], NULL, NULL, SOCK_CLOEXEC);
-	}
-	assert_true(carries(client, server, PATIENCE_MSEC));
+	server = world_accept_last(servers[0]);
+	assert_true(world_carries(client, server, WORLD_PATIENCE_MSEC));
 	lab_kill(&lab.netd);
-	assert_true(carries(client, server, PATIENCE_MSEC));
+	assert_true(world_carries(client, server, WORLD_PATIENCE_MSEC));
 	lab_start_netd(&lab);
 	lab_await_ready(&lab, true);
-	assert_true(carries(server, client, PATIENCE_MSEC));
+	assert_true(world_carries(server, client, WORLD_PATIENCE_MSEC));
 	after = lab_flows(&lab);
 	assert_string_equal(before, after);
 }
@@ -320,7 +233,7 @@ static void without_egress_there_is_no_way(void **state)
 	lab_kill(&lab.netd);
 	lab_start_netd(&lab);
 	lab_await_ready(&lab, true);
-	assert_false(reaches(&red, FAR, SILENCE_MSEC));
+	assert_false(world_reaches(&lab, &red, WORLD_FAR, WORLD_SILENCE_MSEC));
 	address = lab_run("ip -4 -o address show dev br0");
 	tables = lab_run("nft list tables ip");
 	assert_string_equal(address, "");
@@ -329,7 +242,7 @@ static void without_egress_there_is_no_way(void **state)
 	lab_kill(&lab.netd);
 	lab_start_netd(&lab);
 	lab_await_ready(&lab, true);
-	assert_true(reaches(&red, FAR, PATIENCE_MSEC));
+	assert_true(world_reaches(&lab, &red, WORLD_FAR, WORLD_PATIENCE_MSEC));
 }
 
 int main(void)

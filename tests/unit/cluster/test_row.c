@@ -28,6 +28,7 @@ static struct bhrec_project red(void)
 		.mcs = TEXT("s0:c3,c2"),
 		.created_at = 1234567890123,
 		.uid = TEXT("u-1"),
+		.egress = TEXT("deny 0.0.0.0/0"),
 	};
 }
 
@@ -44,6 +45,7 @@ static void a_project(void **state)
 	assert_string_equal(m->mcs, "s0:c3,c2");
 	assert_int_equal(m->created_at, 1234567890123);
 	assert_string_equal(m->uid, "u-1");
+	assert_string_equal(m->egress, "deny 0.0.0.0/0");
 	assert_ptr_not_equal(m->name, row.name);
 	protobuf_c_message_free_unpacked(&m->base, NULL);
 }
