@@ -213,26 +213,27 @@ static int leg_fill(struct leg *ret, const Bulkhead__V1__NetTraceLeg *leg)
 	return 0;
 }
 
-static void reply_all(struct call *call, Bulkhead__V1__TraceNetworkResponse *response,
+static void reply_all(struct call *call, const Bulkhead__V1__TraceNetworkResponse *words,
 	const Bulkhead__V1__NetTraced *traced)
 {
+	Bulkhead__V1__TraceNetworkResponse response = *words;
 	struct leg arp = { 0 }, there = { 0 }, back = { 0 };
 	Bulkhead__V1__NetworkEnd source, destination;
 	struct error err = { 0 };
 
 	fill_end(call->agent, &source, traced->source);
 	fill_end(call->agent, &destination, traced->destination);
-	response->source = &source;
-	response->destination = &destination;
+	response.source = &source;
+	response.destination = &destination;
 	if (leg_fill(&arp, traced->arp) < 0 || leg_fill(&there, traced->there) < 0 ||
 		leg_fill(&back, traced->back) < 0) {
 		error_set(&err, ERR_EXHAUSTED, ENOMEM, "no memory for a trace");
 		call_fail(call, &err);
 	} else {
-		response->arp = traced->arp->n_steps ? &arp.message : NULL;
-		response->there = &there.message;
-		response->back = traced->back->n_steps ? &back.message : NULL;
-		call_reply(call, &response->base, true);
+		response.arp = traced->arp->n_steps ? &arp.message : NULL;
+		response.there = &there.message;
+		response.back = traced->back->n_steps ? &back.message : NULL;
+		call_reply(call, &response.base, true);
 	}
 	leg_done(&arp);
 	leg_done(&there);
