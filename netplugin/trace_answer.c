@@ -84,6 +84,8 @@ static char *owner_of(const struct netd *netd, uint64_t cookie)
 		return xasprintf("node with subnet %s", text);
 	case FLOW_POLICY:
 		return xstrdup("network policies");
+	case FLOW_FIREWALL:
+		return xasprintf("egress firewall of network %u", object);
 	case FLOW_BANDWIDTH:
 		address_format(object, text);
 		return xasprintf("bandwidth of %s", text);
