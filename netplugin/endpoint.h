@@ -30,7 +30,7 @@ struct endpoint {
 	bool port_known; /* none is to be sent now */
 	bool flows_wanted;
 	uint64_t flow_seq;
-	bool denials_wanted; /* denials.h */
+	bool denials_wanted;   /* denials.h */
 	bool flows_removed;    /* removal is wanted, flow_seq tells when it is done */
 	bool sync_removed;     /* goes because of a NET_SYNC */
 	bool listed;           /* in the last NET_SYNC */

@@ -305,8 +305,8 @@ static int replace(struct netd *netd, const struct walls *now, uint64_t *seq, st
 	return 0;
 }
 
-int firewalls_want(struct netd *netd, const struct firewalls *firewalls, uint64_t *ret_seq,
-	struct error *err)
+int firewalls_want(
+	struct netd *netd, const struct firewalls *firewalls, uint64_t *ret_seq, struct error *err)
 {
 	struct hmap users = HMAP_INITIALIZER(&users);
 	struct walls now;

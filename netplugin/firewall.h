@@ -18,8 +18,8 @@ struct netd;
 struct firewalls;
 
 /* Appends the flows of a VNID whose packets 'egress' judges; NULL: that lets nothing pass. */
-int firewall_flows(
-	uint32_t vnid, const struct egress_rules *egress, struct flow_list *list, struct error *err);
+int firewall_flows(uint32_t vnid, const struct egress_rules *egress, struct flow_list *list,
+	struct error *err);
 
 /* None. The caller owns it. */
 struct firewalls *firewalls_new(void);
@@ -35,7 +35,7 @@ void firewalls_add(struct firewalls *firewalls, const Bulkhead__V1__NetPolicies 
  * Wants the flows for the VNIDs that pods have here, with the next bundle. To be called after the
  * firewalls or any pod's VNID changed. *ret_seq as of flow_sync_want(), where anything was wanted.
  */
-int firewalls_want(struct netd *netd, const struct firewalls *firewalls, uint64_t *ret_seq,
-	struct error *err);
+int firewalls_want(
+	struct netd *netd, const struct firewalls *firewalls, uint64_t *ret_seq, struct error *err);
 
 #endif

@@ -17,7 +17,8 @@
  *
  * Beside those: reg4 way out (0 to a pod here, 1 to other nodes, 2 out of the cluster), reg5 a rule
  * of a policy allows it, reg6 conntrack is to remember it. policy.h has what fills 27, 30 and 75,
- * bandwidth.h 21, 22, 82 and 83. Flows of priority 1 in 20, 40 and 80 are the deny log's (denials.h).
+ * bandwidth.h 21, 22, 82 and 83. Flows of priority 1 in 20, 40 and 80 are the deny log's
+ * (denials.h).
  *
  * The gateway is the bridge's own port, LOCAL (gateway.h). While there is none, 99 drops, and its
  * counter says how much; so do 10, 50 and 90 where there are no other nodes.

@@ -101,7 +101,7 @@ no_node() { ! has_node "$1"; }
 	bh up --state-dir "$node_state"
 	in_netns ss -Hltn | awk '{print $4}' >"$node_dir/listens"
 	grep -qx "$MANAGER:7445" "$node_dir/listens"
-	! grep -qx "$MANAGER:7444" "$node_dir/listens"
+	[ "$(grep -cx "$MANAGER:7444" "$node_dir/listens")" = 0 ]
 	[ "$(cat "$node_run/ovs/cluster.pid")" != "$before" ]
 	sed -i "s/^clusterListen: .*/clusterListen: $MANAGER:7444/" "$node_state/node.yaml"
 	kill -KILL "$(cat "$node_run/agent.pid")"

@@ -548,36 +548,6 @@ static void a_project_has_room_for_so_many_bytes(void **state)
 		0);
 }
 
-static void bad_arguments_are_named(void **state)
-{
-	static const struct {
-		const char *arguments;
-		const char *says;
-	} rows[] = {
-		{ "", "--db is missing" },
-		{ "--db tcp:1.2.3.4:5", "--db: 'tcp:1.2.3.4:5' is not unix:/PATH" },
-		{ "--db unix:/tmp/x --uid 0", "--uid: '0' is not a number from 1" },
-		{ "--db unix:/tmp/x --uid 9 --root x", "--root: 'x' is not an absolute path" },
-		{ "--cluster-network 10.0.0.1/8", "bits set behind its prefix" },
-		{ "--host-subnet-bits 16",
-			"--host-subnet-bits: '16' is not a number from 3 to 15" },
-		{ "--db unix:/x --uid 9 --root / --cluster-network 10.0.0.0/28 --host-subnet-bits "
-		  "9",
-			"is larger than --cluster-network" },
-		{ "--nonsense", "'--nonsense' is unknown" },
-		{ "stray", "'stray' is not an option" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		cleanup_free char *text = lab_run(
-			"%s/bulkhead-clusterd %s 2>&1; test $? = 2", lab.build, rows[i].arguments);
-
-		if (!strstr(text, rows[i].says))
-			fail_msg("'%s': %s", rows[i].arguments, text);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -600,7 +570,6 @@ int main(void)
 		cmocka_unit_test(other_writers_are_held_to_the_schema),
 		cmocka_unit_test(others_changes_are_told),
 		cmocka_unit_test(a_large_snapshot_comes_in_pieces),
-		cmocka_unit_test(bad_arguments_are_named),
 		cmocka_unit_test(a_project_has_room_for_so_many_bytes),
 	};
 

@@ -149,7 +149,7 @@ static void loopback_and_link_local_are_not_reached(void **state)
 	/* The node's kernel would take it for a stranger's with route_localnet alone. */
 	free(lab_run("echo 1 >/proc/sys/net/ipv4/conf/br0/route_localnet"));
 	world_run(&red, "ip route add 127.9.9.9/32 via " GATEWAY
-		     " && echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet");
+			" && echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet");
 	assert_false(world_reaches(&lab, &red, "127.9.9.9", WORLD_SILENCE_MSEC));
 	free(lab_run("echo 0 >/proc/sys/net/ipv4/conf/br0/route_localnet"));
 }
@@ -206,7 +206,8 @@ static void rules_that_go_come_back(void **state)
 
 static void connections_stand_while_netd_is_away(void **state)
 {
-	cleanup_close int client = world_reach(&lab, &red, WORLD_FAR, WORLD_PORT, WORLD_PATIENCE_MSEC);
+	cleanup_close int client =
+		world_reach(&lab, &red, WORLD_FAR, WORLD_PORT, WORLD_PATIENCE_MSEC);
 	cleanup_free char *before = lab_flows(&lab);
 	cleanup_free char *after = NULL;
 	cleanup_close int server = -1;

@@ -112,8 +112,8 @@ static void tell(const char *rules)
 
 static bool to(const struct pod *pod, const char *address, uint16_t port, bool expected)
 {
-	cleanup_close int fd = world_reach(&lab, pod, address, port,
-		expected ? WORLD_PATIENCE_MSEC : WORLD_SILENCE_MSEC);
+	cleanup_close int fd = world_reach(
+		&lab, pod, address, port, expected ? WORLD_PATIENCE_MSEC : WORLD_SILENCE_MSEC);
 
 	return (fd >= 0) == expected;
 }

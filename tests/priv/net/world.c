@@ -17,8 +17,8 @@
 
 void world_run(const struct pod *place, const char *command)
 {
-	free(lab_run("nsenter --net=/proc/%d/fd/%d sh -c '%s'", getpid(), place->netns_fd,
-		command));
+	free(lab_run(
+		"nsenter --net=/proc/%d/fd/%d sh -c '%s'", getpid(), place->netns_fd, command));
 }
 
 void world_wire(struct lab *lab, struct pod *place, const char *link, const char *address,
