@@ -46,6 +46,10 @@ struct build {
 	size_t ids_room;
 	const char **shut; /* projects of which no rule counts */
 	size_t shut_len;
+	const struct policy_project **projects; /* the input's, sorted by name */
+	size_t *project_of; /* of each pod, its place in these; their number: none */
+	int8_t *chosen;     /* of each project, by the peer at hand: 1 yes, -1 no, 0 not asked */
+	size_t work;        /* of the project at hand: POLICY_WORK_MAX */
 	/* of the rule at hand */
 	const struct direction *direction;
 	uint32_t id;
@@ -157,11 +161,23 @@ static bool selects_any(const struct build *b, const K8sNetworkPolicy *policy)
 	return false;
 }
 
+/* Counts the question whether 'selector' (NULL: nothing to ask) selects a pod. */
+static int spend(struct build *b, const K8sLabelSelector *selector)
+{
+	b->work += 1 + (selector ? selector->n_matchlabels + selector->n_matchexpressions : 0);
+	if (b->work <= POLICY_WORK_MAX)
+		return 0;
+	return error_set(b->err, ERR_PRECONDITION, 0,
+		"their rules ask more than %d times whether a pod is meant", POLICY_WORK_MAX);
+}
+
 static int add_own(struct build *b, const K8sNetworkPolicy *policy)
 {
 	for (size_t i = 0; i < b->input->pods_len; i++) {
 		const struct policy_pod *pod = &b->input->pods[i];
 
+		if (!pod->elsewhere && spend(b, policy->spec->podselector) < 0)
+			return -1;
 		if (is_selected(policy, pod) && add_address(b, b->direction->own, pod->address) < 0)
 			return -1;
 	}
@@ -185,16 +201,15 @@ static int add_block(struct build *b, const K8sIPBlock *block)
 	return cover_networks(&net, except, block->n_except, add_network, b);
 }
 
-static bool project_is_selected(
-	const struct build *b, const K8sLabelSelector *selector, const char *name)
+static bool project_is_selected(struct build *b, const K8sLabelSelector *selector, size_t pod)
 {
-	for (size_t i = 0; i < b->input->projects_len; i++) {
-		const struct policy_project *project = &b->input->projects[i];
+	size_t i = b->project_of[pod];
 
-		if (strcmp(project->name, name) == 0)
-			return policy_selects(selector, &project->labels);
-	}
-	return false;
+	if (i == b->input->projects_len)
+		return false;
+	if (!b->chosen[i])
+		b->chosen[i] = policy_selects(selector, &b->projects[i]->labels) ? 1 : -1;
+	return b->chosen[i] > 0;
 }
 
 static int add_peer(
@@ -205,14 +220,17 @@ static int add_peer(
 	if (!peer->podselector && !peer->namespaceselector)
 		return error_set(b->err, ERR_INVALID, 0, "a peer of policy '%s' names nobody",
 			policy->metadata->name);
+	memset(b->chosen, 0, b->input->projects_len);
 	for (size_t i = 0; i < b->input->pods_len; i++) {
 		const struct policy_pod *pod = &b->input->pods[i];
 
+		if (spend(b, peer->podselector) < 0)
+			return -1;
 		if (!pod->labels_known ||
 			(peer->podselector && !policy_selects(peer->podselector, &pod->labels)))
 			continue;
 		if (peer->namespaceselector
-				? !project_is_selected(b, peer->namespaceselector, pod->project)
+				? !project_is_selected(b, peer->namespaceselector, i)
 				: strcmp(pod->project, policy->metadata->namespace_) != 0)
 			continue;
 		if (add_address(b, b->direction->peer, pod->address) < 0)
@@ -476,6 +494,7 @@ static int add_project(struct build *b, size_t first, size_t end, struct error *
 	int r = 0;
 
 	b->err = &why;
+	b->work = 0;
 	b->table.max = before + POLICY_FLOWS_MAX;
 	for (size_t i = first; i < end && r == 0; i++)
 		r = add_policy(b, b->policies[i]);
@@ -509,11 +528,40 @@ static int sort_policies(struct build *b, struct error *err)
 	return 0;
 }
 
+static int compare_projects(const void *a, const void *b)
+{
+	const struct policy_project *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+static int sort_projects(struct build *b, struct error *err)
+{
+	size_t len = b->input->projects_len;
+
+	b->projects = calloc(len + 1, sizeof(*b->projects));
+	b->project_of = calloc(b->input->pods_len + 1, sizeof(*b->project_of));
+	b->chosen = calloc(len + 1, sizeof(*b->chosen));
+	if (!b->projects || !b->project_of || !b->chosen)
+		return error_set(err, ERR_EXHAUSTED, ENOMEM, "cannot compute the policies' flows");
+	for (size_t i = 0; i < len; i++)
+		b->projects[i] = &b->input->projects[i];
+	qsort(b->projects, len, sizeof(*b->projects), compare_projects);
+	for (size_t i = 0; i < b->input->pods_len; i++) {
+		const struct policy_project key = { .name = b->input->pods[i].project };
+		const struct policy_project *wanted = &key, **found;
+
+		found = bsearch(&wanted, b->projects, len, sizeof(*b->projects), compare_projects);
+		b->project_of[i] = found ? (size_t)(found - b->projects) : len;
+	}
+	return 0;
+}
+
 static int fill(struct build *b, struct error *problem, struct error *err)
 {
 	size_t end;
 
-	if (sort_policies(b, err) < 0)
+	if (sort_policies(b, err) < 0 || sort_projects(b, err) < 0)
 		return -1;
 	for (size_t first = 0; first < b->input->policies_len; first = end) {
 		policies_of(b, b->policies[first]->metadata->namespace_, &end);
@@ -543,5 +591,8 @@ int policy_flows(const struct policy_input *input, struct flow_list *list, struc
 	free(b.policies);
 	free(b.shut);
 	free(b.ids);
+	free(b.projects);
+	free(b.project_of);
+	free(b.chosen);
 	return r;
 }

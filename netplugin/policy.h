@@ -30,6 +30,12 @@
  * once for each. */
 #define POLICY_FLOWS_MAX 20000
 
+/*
+ * Questions whether a pod is selected that the policies of one project may ask on one node, each
+ * counted once and once more for each requirement of the selector: some hundred milliseconds.
+ */
+#define POLICY_WORK_MAX 4000000
+
 struct policy_labels {
 	Bulkhead__V1__NetLabel *const *items;
 	size_t len;
@@ -61,7 +67,7 @@ struct policy_input {
 /*
  * Appends the flows; their cookie is flow_cookie(FLOW_POLICY, 0). The same input gives the same
  * flows, and a policy more or less leaves the others' as they are. A project whose policies cannot
- * be carried out (POLICY_FLOWS_MAX, or one that auth/policy.h would not admit) has its pods shut,
+ * be carried out (POLICY_FLOWS_MAX, POLICY_WORK_MAX, or one that auth/policy.h would not admit) has its pods shut,
  * and 'problem' says why of one such; ERR_NONE: there is none. Errors: ERR_EXHAUSTED (memory).
  */
 int policy_flows(const struct policy_input *input, struct flow_list *list, struct error *problem,

@@ -491,6 +491,70 @@ static void one_project_has_so_many_flows(void **state)
 	assert_true(opens(BLUE, OUTSIDE, TCP, 1));
 }
 
+/* 20 peers, each asked of every pod: 2 a question, as the selector of the policy's own pods. */
+static struct policy_case of_pods_elsewhere(size_t n, struct policy_pod *pods)
+{
+	struct policy_case c = usual();
+	cleanup_free char *spec = NULL;
+	size_t size;
+	FILE *out = open_memstream(&spec, &size);
+
+	fputs("{\"podSelector\": {\"matchLabels\": {\"app\": \"db\"}}, \"ingress\": [{\"from\": [",
+		out);
+	for (size_t i = 0; i < 20; i++)
+		fprintf(out, "%s{\"podSelector\": {\"matchLabels\": {\"a\": \"b\"}}}",
+			i ? "," : "");
+	fputs("]}]}", out);
+	fclose(out);
+	case_policy(&c, "red", "p", spec);
+	memcpy(pods, c.pods, c.input.pods_len * sizeof(*pods));
+	for (size_t i = 0; i < n; i++)
+		pods[c.input.pods_len + i] = (struct policy_pod){
+			.project = "blue",
+			.address = 0x0a800200 + (uint32_t)i,
+			.elsewhere = true,
+			.labels_known = true,
+		};
+	return c;
+}
+
+/* Without the switch: of so many addresses there are none. */
+static size_t flows_of(struct policy_case *c)
+{
+	struct flow_list list = { 0 };
+	struct error err = { 0 };
+	size_t len;
+
+	problem = (struct error){ 0 };
+	c->input.policies = c->policies;
+	c->input.projects = c->projects;
+	assert_int_equal(policy_flows(&c->input, &list, &problem, &err), 0);
+	len = list.len;
+	flow_list_done(&list);
+	return len;
+}
+
+static void one_project_asks_so_much(void **state)
+{
+	const size_t own = 4, n = (POLICY_WORK_MAX - 2 * own) / 40 - own;
+	cleanup_free struct policy_pod *pods = calloc(own + n + 1, sizeof(*pods));
+	struct policy_case c = of_pods_elsewhere(n + 1, pods);
+	size_t whole;
+
+	(void)state;
+	assert_int_equal(c.input.pods_len, own);
+	c.input.pods = pods;
+	c.input.pods_len = own + n;
+	whole = flows_of(&c);
+	assert_int_equal(problem.code, ERR_NONE);
+	c.input.pods_len++;
+	/* Shut, all three pods of the project, and no rule is left. */
+	assert_int_equal(flows_of(&c), 3 * 2 + 3 * 2 * 2);
+	assert_true(whole < 3 * 2 + 3 * 2 * 2);
+	assert_int_equal(problem.code, ERR_PRECONDITION);
+	assert_non_null(strstr(problem.text, "ask more than 4000000 times"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -512,6 +576,7 @@ int main(void)
 		cmocka_unit_test(rules_cost_a_sum_not_a_product),
 		cmocka_unit_test(what_was_not_admitted_shuts_its_project),
 		cmocka_unit_test(one_project_has_so_many_flows),
+		cmocka_unit_test(one_project_asks_so_much),
 	};
 
 	return cmocka_run_group_tests_name("policy_flows", tests, setup, teardown);
