@@ -56,10 +56,11 @@ world_make() {
 	export servers=
 	local port
 	for port in 80 443; do
-		in_world /usr/bin/python3 -c "$SERVER" $port 3>&- >/dev/null 2>&1 &
+		# Not by in_world: what is killed must be the server, not a shell that waits for it.
+		nsenter --target "$world" --net -- /usr/bin/python3 -c "$SERVER" $port 3>&- >/dev/null 2>&1 &
 		servers+=" $!"
 	done
-	in_netns /usr/bin/python3 -c "$SERVER" 8000 3>&- >/dev/null 2>&1 &
+	nsenter --target "$node_netns" --net -- /usr/bin/python3 -c "$SERVER" 8000 3>&- >/dev/null 2>&1 &
 	servers+=" $!"
 }
 # Sends whoever connects his address, and then what he sends.
