@@ -67,8 +67,9 @@ struct policy_input {
 /*
  * Appends the flows; their cookie is flow_cookie(FLOW_POLICY, 0). The same input gives the same
  * flows, and a policy more or less leaves the others' as they are. A project whose policies cannot
- * be carried out (POLICY_FLOWS_MAX, POLICY_WORK_MAX, or one that auth/policy.h would not admit) has its pods shut,
- * and 'problem' says why of one such; ERR_NONE: there is none. Errors: ERR_EXHAUSTED (memory).
+ * be carried out (POLICY_FLOWS_MAX, POLICY_WORK_MAX, or one that auth/policy.h would not admit) has
+ * its pods shut, and 'problem' says why of one such; ERR_NONE: there is none. Errors: ERR_EXHAUSTED
+ * (memory).
  */
 int policy_flows(const struct policy_input *input, struct flow_list *list, struct error *problem,
 	struct error *err);
