@@ -147,7 +147,7 @@ static void fill_leg(const struct netd *netd, Bulkhead__V1__NetTraceLeg *ret,
 		}
 	}
 	ret->verdict = trace_verdict(leg, to);
-	ret->datapath = last_part(leg)->datapath;
+	ret->datapath = leg->parts[leg->parts_len - 1]->datapath;
 	ret->tracked = leg->parts_len > 1;
 }
 
