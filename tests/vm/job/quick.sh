@@ -249,7 +249,7 @@ check "all of that without a denial" no_denial
 # Files of each label that any user may read and write: what stops root in a domain is its label.
 probe=$state/probe
 mkdir "$probe"
-for label in bulkhead_keys_t bulkhead_pki_t bulkhead_var_lib_t shadow_t; do
+for label in bulkhead_keys_t bulkhead_pki_t bulkhead_cluster_t bulkhead_var_lib_t shadow_t; do
 	file=$probe/$label
 	echo readable >"$file"
 	chmod 666 "$file"
