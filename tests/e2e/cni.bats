@@ -98,7 +98,8 @@ cni_ports() { switch --bare --columns=name find port external_ids:bulkhead-owner
 	kill -9 "$(daemon_pid bulkhead-netd)"
 	reaches r1 "$(address r2)"
 	# While netd is away, podman waits for the next.
-	run_container red r3
+	# The one that has just begun may not know the projects yet, and says so: the runtime tries again.
+	eventually 10 eval 'pm rm -f r3 >/dev/null 2>&1; run_container red r3'
 	reaches r3 "$(address r1)"
 	kill -9 "$(cat "$node_run/agent.pid")"
 	reaches r1 "$(address r2)"

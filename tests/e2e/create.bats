@@ -17,4 +17,4 @@ create() { timeout 60 /usr/bin/python3 "$BATS_TEST_DIRNAME/peers/create.py" "$pr
 @test "create secret: 1 MiB arrives, one byte more is refused before anything is sent" { create limits; }
 @test "create secret: bad input is named, and nothing is sent" { create bad_input; }
 @test "create secret: a key that the CA did not sign for this node is refused, and nothing is sent" { create forged; }
-@test "create secret: no node, several nodes, no key: each is said" { create nodes; }
+@test "create secret: no node, none that is asked, no key: each is said" { create nodes; }

@@ -40,7 +40,7 @@
 
 struct secretd {
 	char dir[64];
-	char keys[96], pki[96], empty[96];
+	char keys[96], pki[96], empty[96], cluster[96];
 	pid_t pid;
 	struct ipc *ipc;
 	Bulkhead__V1__SecretsHello *hello;
@@ -145,6 +145,7 @@ static int set_up(void **state)
 	struct secretd *s = calloc(1, sizeof(*s));
 	struct setup_node node = { .keys = s->keys,
 		.pki = s->pki,
+		.cluster = s->cluster,
 		.name = NODE,
 		.address = "127.0.0.1",
 		.uid = TEST_UID };
@@ -154,6 +155,7 @@ static int set_up(void **state)
 	assert_int_equal(chmod(s->dir, 0755), 0);
 	snprintf(s->keys, sizeof(s->keys), "%s/keys", s->dir);
 	snprintf(s->pki, sizeof(s->pki), "%s/pki", s->dir);
+	snprintf(s->cluster, sizeof(s->cluster), "%s/cluster", s->dir);
 	snprintf(s->empty, sizeof(s->empty), "%s/empty", s->dir);
 	assert_int_equal(mkdir(s->empty, 0755), 0);
 	if (setup_node(&node, &test_err) < 0)

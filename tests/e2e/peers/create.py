@@ -44,8 +44,11 @@ class Cluster:
 
     def list_nodes(self, rig, call):
         answer = rig.node.ListNodesResponse()
-        for name, key, proof in self.nodes:
-            answer.nodes.add(name=name, sealing_key=key, sealing_key_signature=proof)
+        for name, key, proof, *asked in self.nodes:
+            node = answer.nodes.add(name=name, sealing_key=key, sealing_key_signature=proof)
+            # The node that is asked tells its condition, and nobody else's.
+            if asked != [False]:
+                node.conditions.add(type="Ready", status="True")
         rig.reply(call, answer, end=True)
 
     def put(self, rig, call):
@@ -169,7 +172,9 @@ def bad_input(prepared):
 
 def nodes(prepared):
     public = envelope.raw(KEY.public_key())
-    cases = (([], "has 0 nodes"), ([("a", public, b""), ("b", public, b"")], "has 2 nodes"),
+    cases = (([], "does not say which one it is"),
+             ([("a", public, b"", False), ("b", public, b"", False)], "does not say which one it is"),
+             ([("a", public, b"", False), ("b", b"", b"")], "node 'b' has no sealing key yet"),
              ([("a", b"", b"")], "no sealing key yet"),
              ([("a", bytes(32), signature(prepared, "a", bytes(32)))], "not a usable X25519 key"))
     for several, why in cases:
