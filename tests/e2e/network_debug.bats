@@ -67,7 +67,8 @@ agree() {
 	run why red/web blue/web
 	[ "$status" = 0 ]
 	[[ $output == *"projects red and blue share network"* ]]
-	agree red/web blue/web
+	# Who asked for an address in vain hears for three seconds that it is not there.
+	eventually 5 agree red/web blue/web
 	bh network isolate-projects red --wait
 	agree red/web blue/web
 	run why red/web default/web
